@@ -1,0 +1,1 @@
+"""The kernel every other package stands on; it imports nothing of ours."""
