@@ -1,0 +1,1 @@
+"""Double-entry, append-only books: a chart of accounts, transfers, balances."""

@@ -1,0 +1,161 @@
+"""Posting to the books: whole entries, once for each money event, corrected only by reversal."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from core.clock import Clock, business_day
+from core.money import Money
+from payments.errors import UnbalancedEntryError
+from payments.ledger.chart import describe
+from payments.ledger.models import (
+    AccountingPeriod,
+    JournalEntry,
+    LedgerAccount,
+    LedgerTransfer,
+    MoneyEvent,
+)
+
+_MAX_TRANSFERS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """One transfer to be made: ``amount`` (> 0) debited to one account, credited to another."""
+
+    debit: str
+    credit: str
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What an entry is about: the event, its own key, and where it belongs."""
+
+    event: MoneyEvent
+    key: str
+    account_id: str | None = None
+    office_id: str | None = None
+    bill_id: str | None = None
+    description: str = ""
+
+
+def post_entry(
+    session: Session,
+    cause: Cause,
+    legs: Sequence[Leg],
+    *,
+    clock: Clock,
+    on: date | None = None,
+    reverses_id: str | None = None,
+) -> JournalEntry:
+    """Write one entry and its transfers; the same ``cause.key`` again returns the first one.
+
+    ``on`` is the day of the event (default: today); if that day is closed for the collecting
+    account the entry is dated to the first open day after it.
+
+    Raises:
+        UnbalancedEntryError: no transfer, or one that moves nothing.
+    """
+    known = session.exec(select(JournalEntry).where(JournalEntry.event_key == cause.key)).first()
+    if known is not None:
+        return known
+    if not 0 < len(legs) <= _MAX_TRANSFERS or any(leg.amount.amount_minor <= 0 for leg in legs):
+        raise UnbalancedEntryError(f"{cause.key} has a transfer that moves nothing")
+    entry = JournalEntry(
+        entry_date=_open_day(session, cause.account_id, on or business_day(clock())),
+        posted_at=clock(),
+        event=cause.event,
+        event_key=cause.key,
+        account_id=cause.account_id,
+        office_id=cause.office_id,
+        bill_id=cause.bill_id,
+        description=cause.description,
+        reverses_id=reverses_id,
+        transfer_count=len(legs),
+    )
+    for code in sorted({code for leg in legs for code in (leg.debit, leg.credit)}):
+        _ensure_account(session, code)
+    session.add(entry)
+    session.flush()
+    session.add_all(
+        LedgerTransfer(
+            entry_id=entry.id,
+            position=position,
+            debit_account=leg.debit,
+            credit_account=leg.credit,
+            amount_minor=leg.amount.amount_minor,
+            currency=leg.amount.currency,
+        )
+        for position, leg in enumerate(legs, start=1)
+    )
+    session.flush()
+    return entry
+
+
+def reverse_entry(
+    session: Session,
+    entry: JournalEntry,
+    event: MoneyEvent,
+    *,
+    clock: Clock,
+    description: str = "",
+) -> JournalEntry:
+    """Undo an entry by another that moves every amount back; the first stays as it is."""
+    legs = [Leg(leg.credit, leg.debit, leg.amount) for leg in legs_of(session, entry)]
+    cause = Cause(
+        event=event,
+        key=f"reverses:{entry.id}",
+        account_id=entry.account_id,
+        office_id=entry.office_id,
+        bill_id=entry.bill_id,
+        description=description or f"reverses {entry.event_key}",
+    )
+    return post_entry(session, cause, legs, clock=clock, reverses_id=entry.id)
+
+
+def legs_of(session: Session, entry: JournalEntry) -> list[Leg]:
+    """Return the transfers of an entry in their order."""
+    transfers = session.exec(
+        select(LedgerTransfer)
+        .where(LedgerTransfer.entry_id == entry.id)
+        .order_by(col(LedgerTransfer.position))
+    )
+    return [
+        Leg(row.debit_account, row.credit_account, Money(row.amount_minor, row.currency))
+        for row in transfers
+    ]
+
+
+def find_entry(session: Session, key: str) -> JournalEntry | None:
+    """Return the entry of a money event unless it was never posted."""
+    return session.exec(select(JournalEntry).where(JournalEntry.event_key == key)).first()
+
+
+def find_reversal(session: Session, entry: JournalEntry) -> JournalEntry | None:
+    """Return the entry that undid ``entry``, if any."""
+    return session.exec(select(JournalEntry).where(JournalEntry.reverses_id == entry.id)).first()
+
+
+def _ensure_account(session: Session, code: str) -> None:
+    if session.get(LedgerAccount, code) is not None:
+        return
+    entry = describe(code)
+    account = LedgerAccount(
+        code=code, type=entry.type, name_vi=entry.name_vi, name_en=entry.name_en
+    )
+    try:
+        with session.begin_nested():
+            session.add(account)
+    except IntegrityError:
+        session.get_one(LedgerAccount, code)  # somebody else used it first at the same moment
+
+
+def _open_day(session: Session, account_id: str | None, day: date) -> date:
+    while account_id and session.get(AccountingPeriod, (account_id, day)) is not None:
+        day += timedelta(days=1)
+    return day
