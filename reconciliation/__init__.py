@@ -1,0 +1,1 @@
+"""Does the money we recorded equal the money that arrived? Evidence, matches, mismatches."""

@@ -1,0 +1,92 @@
+"""Expected failures of runs and mismatches (``R…``) and of statements and reports (``S…``)."""
+
+from http import HTTPStatus
+
+from core.errors import ConflictError, DoisoatError, InputUnusableError, NotFoundError
+
+
+class MatchInputError(InputUnusableError):
+    """An input of the matcher is unusable; the message names file, line and column."""
+
+    code = "R001"
+    title = "An input of the matcher is unusable"
+
+
+class MismatchNotFoundError(NotFoundError):
+    """No such mismatch in this officer's scope."""
+
+    code = "R002"
+    title = "No such mismatch"
+
+
+class MismatchClosedError(ConflictError):
+    """The mismatch has been resolved already."""
+
+    code = "R003"
+    title = "This mismatch is closed"
+
+
+class ResolutionNotAllowedError(DoisoatError):
+    """This way of resolving is not open for this mismatch or this person."""
+
+    code = "R004"
+    status = HTTPStatus.FORBIDDEN
+    title = "This resolution is not possible"
+
+
+class ReasonMissingError(DoisoatError):
+    """Every decision needs a reason of at least a few words."""
+
+    code = "R005"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "A reason is needed"
+
+
+class DayNotCloseableError(ConflictError):
+    """The day still has something open that keeps it from being closed."""
+
+    code = "R006"
+    title = "The day cannot be closed"
+
+
+class StatementRefusedError(InputUnusableError):
+    """The file is not a statement that can be used; its bytes are in quarantine."""
+
+    code = "S001"
+    title = "The statement was refused"
+
+
+class StatementHeldError(DoisoatError):
+    """The file is readable, but a person has to look at it first."""
+
+    code = "S002"
+    status = HTTPStatus.CONFLICT
+    title = "The statement is held for a person"
+
+
+class AccountUnknownError(InputUnusableError):
+    """The statement is of an account that is nobody's here."""
+
+    code = "S003"
+    title = "The account of the statement is not known here"
+
+
+class SettlementRefusedError(InputUnusableError):
+    """The file is not a settlement report that can be used."""
+
+    code = "S004"
+    title = "The settlement report was refused"
+
+
+class LayoutUnknownError(NotFoundError):
+    """No saved profile or settlement map has this name."""
+
+    code = "S005"
+    title = "No such profile"
+
+
+class EvidenceNotFoundError(NotFoundError):
+    """No such statement, report or line in this reader's scope."""
+
+    code = "R007"
+    title = "No such file or line"

@@ -1,0 +1,406 @@
+"""The interchange files of the matcher: read strictly, hashed, and written the same every time."""
+
+import csv
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pacsv
+import pyarrow.parquet as pq
+
+from payments.channels import Channel
+from reconciliation.errors import MatchInputError
+from reconciliation.identity import normalise_account
+from reconciliation.matching.columns import (
+    BANK,
+    PAYMENTS,
+    SETTLEMENTS,
+    Column,
+    Holds,
+)
+from reconciliation.matching.model import Contracts, MatchInputs, MatchResult
+
+_AMOUNT: Final = r"^[+-]?[0-9]{1,15}$"
+_DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+_INSTANT: Final = (
+    r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})$"
+)
+_CURRENCY: Final = r"^[A-Z]{3}$"
+_BLOCK: Final = 1 << 20
+
+FORMATS: Final = ("csv", "parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class InputDigest:
+    """What one input was: its file name, number of rows, and the SHA-256 of its bytes."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputFiles:
+    """Where the inputs of one run are; ``.parquet`` is accepted wherever ``.csv`` is."""
+
+    payments: Path
+    settlements: Path
+    bank: Path
+    contracts: Path
+
+
+def read_inputs(
+    files: InputFiles, *, as_of: date | None = None
+) -> tuple[MatchInputs, list[InputDigest]]:
+    """Read everything one run needs.
+
+    Raises:
+        MatchInputError: something is unusable; the message names file, line and column.
+    """
+    contracts = read_contracts(files.contracts)
+    if as_of is not None:
+        contracts = contracts.on(as_of)
+    payments = read_table(files.payments, PAYMENTS)
+    settlements = read_table(files.settlements, SETTLEMENTS)
+    bank = read_table(files.bank, BANK)
+    channels = {str(channel) for channel in Channel} | set(contracts.providers)
+    _check_words(files.payments, payments, "channel", channels)
+    _check_words(files.settlements, settlements, "provider", channels - {"bank_transfer"})
+    _check_account(files.bank, bank, contracts)
+    counts = {
+        files.payments: len(payments),
+        files.settlements: len(settlements),
+        files.bank: len(bank),
+        files.contracts: 1,
+    }
+    digests = [InputDigest(path.name, rows, sha256_of(path)) for path, rows in counts.items()]
+    return MatchInputs(payments, settlements, bank, contracts), digests
+
+
+def read_contracts(path: Path) -> Contracts:
+    """Read a ``contracts.json``.
+
+    Raises:
+        MatchInputError: it is not JSON, or not the terms of a run.
+    """
+    try:
+        document = json.loads(_bytes(path).decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise MatchInputError(
+            f"{path.name}, line {error.lineno}, column {error.colno}: {error.msg}"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise MatchInputError(f"{path.name}, line 1, column 1: not UTF-8") from error
+    try:
+        return Contracts.from_json(document)
+    except MatchInputError as error:
+        where, _, what = error.detail.removeprefix("contracts: ").partition(": ")
+        raise MatchInputError(f"{path.name}, line 1, column {where}: {what}") from error
+
+
+def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
+    """Read one table into a typed frame (see ``matching.columns``).
+
+    Columns may stand in any order and others beside them; nothing is guessed.
+
+    Raises:
+        MatchInputError: a column or value is missing, or holds what it may not.
+    """
+    table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    for column in columns:
+        if table.column_names.count(column.name) != 1:
+            what = "is missing" if column.name not in table.column_names else "stands twice"
+            raise MatchInputError(f"{path.name}, line 1, column {column.name}: {what}")
+    place = _Place(path)
+    frame = pd.DataFrame(
+        {column.name: _typed(table[column.name], column, place) for column in columns}
+    )
+    key = columns[0].name
+    repeated = frame[key].duplicated().to_numpy(dtype=bool)
+    if repeated.any():
+        place.refuse(int(repeated.argmax()), key, f"{frame[key][repeated].iloc[0]} stands twice")
+    return frame
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, read in blocks."""
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def csv_text(frame: pd.DataFrame, columns: tuple[Column, ...]) -> str:
+    """An input frame as the text of its CSV file, rows sorted by id: for freezing a run's inputs.
+
+    ``read_table`` reads it back to an equal frame.
+    """
+    said = pd.DataFrame({column.name: _said(frame[column.name], column) for column in columns})
+    ordered = said.sort_values(columns[0].name, kind="stable")
+    return ordered.to_csv(index=False, lineterminator="\n")
+
+
+def summary_document(
+    result: MatchResult, *, engine: str, inputs: Iterable[InputDigest]
+) -> dict[str, Any]:
+    """The whole of ``summary.json``."""
+    named: dict[str, Any] = {}
+    for digest in inputs:
+        name = digest.file
+        while name in named:
+            name += "'"
+        named[name] = {"rows": digest.rows, "sha256": digest.sha256}
+    return {
+        "as_of": result.summary["as_of"],
+        "engine": engine,
+        "inputs": named,
+        "layers": result.summary["layers"],
+        "matches": result.summary["matches"],
+        "mismatches": result.summary["mismatches"],
+    }
+
+
+def write_result(
+    out: Path, result: MatchResult, summary: Mapping[str, Any], *, file_format: str = "csv"
+) -> None:
+    """Write ``matches``, ``mismatches`` and ``summary.json`` into a folder, whole or not at all.
+
+    A new folder appears complete. In an existing one the summary goes first and comes back last,
+    so that a folder with a summary is a complete result; other files there are left alone.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
+        fresh = Path(temporary) / "result"
+        fresh.mkdir()
+        _write_frame(fresh / f"matches.{file_format}", result.matches)
+        _write_frame(fresh / f"mismatches.{file_format}", result.mismatches)
+        text = json.dumps(summary, ensure_ascii=False, indent=1) + "\n"
+        (fresh / "summary.json").write_text(text, encoding="utf-8", newline="\n")
+        if out.exists():
+            _replace(fresh, out)
+        else:
+            fresh.rename(out)
+
+
+def _replace(fresh: Path, out: Path) -> None:
+    if not out.is_dir():
+        raise MatchInputError(f"{out} is not a folder")
+    (out / "summary.json").unlink(missing_ok=True)
+    for stem in ("matches", "mismatches"):
+        for suffix in FORMATS:
+            (out / f"{stem}.{suffix}").unlink(missing_ok=True)
+    for path in sorted(fresh.iterdir(), key=lambda path: path.name == "summary.json"):
+        os.replace(path, out / path.name)  # noqa: PTH105 - atomic on one file system
+    shutil.rmtree(fresh)
+
+
+def _write_frame(path: Path, frame: pd.DataFrame) -> None:
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False, lineterminator="\n", encoding="utf-8")
+        return
+    columns = {
+        name: pa.array(frame[name], type=pa.int64() if name == "amount" else pa.string())
+        for name in frame.columns
+    }
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Knows where a row of the table stands in its file."""
+
+    path: Path
+
+    def refuse(self, row: int, column: str, what: str) -> None:
+        """Stop the reading at a row (from 0) of the table."""
+        where = f"row {row + 1}" if self.path.suffix == ".parquet" else f"line {self._line(row)}"
+        raise MatchInputError(f"{self.path.name}, {where}, column {column}: {what}")
+
+    def _line(self, row: int) -> int:
+        """The line on which a row starts; a quoted value may span several."""
+        with self.path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.reader(handle)
+            before = 0
+            for number, _ in enumerate(_filled(reader)):
+                if number == row + 1:
+                    return before + 1
+                before = reader.line_num
+        return row + 2
+
+
+def _filled(reader: Any) -> Iterable[list[str]]:
+    return (cells for cells in reader if cells)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise MatchInputError(f"{path.name}, line 1, column 1: {error.strerror}") from error
+
+
+def _csv(path: Path) -> pa.Table:
+    content = _bytes(path)
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        column = error.start - (content.rfind(b"\n", 0, error.start) + 1) + 1
+        raise MatchInputError(f"{path.name}, line {line}, column {column}: not UTF-8") from error
+    names = next(csv.reader([content.decode("utf-8-sig").split("\n", 1)[0].rstrip("\r")]), [])
+    if not names:
+        raise MatchInputError(f"{path.name}, line 1, column 1: no header")
+    try:
+        return pacsv.read_csv(
+            pa.py_buffer(content),
+            read_options=pacsv.ReadOptions(use_threads=False),
+            parse_options=pacsv.ParseOptions(newlines_in_values=True),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise _malformed(path, str(error), len(names)) from error
+
+
+def _malformed(path: Path, message: str, width: int) -> MatchInputError:
+    """Find the first row that has another number of cells than the header."""
+    with path.open(newline="", encoding="utf-8-sig") as handle:
+        reader = csv.reader(handle, strict=True)
+        start = 1
+        try:
+            for cells in reader:
+                if cells and len(cells) != width:
+                    what = f"{len(cells)} cells where the header has {width}"
+                    return MatchInputError(
+                        f"{path.name}, line {start}, column {min(len(cells), width)}: {what}"
+                    )
+                start = reader.line_num + 1
+        except csv.Error as error:
+            return MatchInputError(f"{path.name}, line {start}, column 1: {error}")
+    return MatchInputError(f"{path.name}, line {start}, column 1: {message.splitlines()[0]}")
+
+
+def _parquet(path: Path) -> pa.Table:
+    _bytes(path)
+    try:
+        return pq.read_table(path, use_threads=False)
+    except (pa.ArrowException, OSError) as error:
+        what = str(error).splitlines()[0]
+        raise MatchInputError(f"{path.name}, row 1, column 1: {what}") from error
+
+
+def _typed(values: pa.ChunkedArray, column: Column, place: _Place) -> "pd.Series[Any]":
+    if column.holds is Holds.AMOUNT:
+        return _amounts(values, column, place)
+    if column.holds is Holds.DATE:
+        return _times(values, column, place, _DATE).astype("datetime64[s]")
+    if column.holds is Holds.INSTANT:
+        return _times(values, column, place, _INSTANT).astype("datetime64[us, UTC]")
+    return _texts(values, column, place)
+
+
+def _texts(values: pa.ChunkedArray, column: Column, place: _Place) -> "pd.Series[Any]":
+    if pa.types.is_floating(values.type):
+        place.refuse(0, column.name, "text is expected, not a floating-point number")
+    texts = _as_text(values)
+    if column.required:
+        _require(pc.not_equal(texts, ""), texts, column, place, "is empty")
+    if column.words:
+        known = pc.is_in(texts, value_set=pa.array(column.words))
+        _require(known, texts, column, place, f"is none of {', '.join(column.words)}")
+    if column.name == "currency":
+        _require(pc.match_substring_regex(texts, _CURRENCY), texts, column, place, "no currency")
+    return pd.Series(texts.to_pandas().to_numpy(), dtype="str")
+
+
+def _amounts(values: pa.ChunkedArray, column: Column, place: _Place) -> "pd.Series[Any]":
+    if not pa.types.is_integer(values.type):
+        texts = _as_text(values)
+        plain = pc.match_substring_regex(texts, _AMOUNT)
+        _require(plain, texts, column, place, "is no whole number of minor units")
+        values = pc.cast(pc.utf8_ltrim(texts, characters="+"), pa.int64())
+    elif values.null_count:
+        place.refuse(int(pc.index(pc.is_null(values), True).as_py()), column.name, "is empty")
+    numbers = pd.Series(values.to_numpy().astype(np.int64))
+    if column.positive and (numbers <= 0).any():
+        row = int((numbers <= 0).to_numpy(dtype=bool).argmax())
+        place.refuse(row, column.name, f"{numbers.iloc[row]} is not above zero")
+    return numbers
+
+
+def _times(
+    values: pa.ChunkedArray, column: Column, place: _Place, pattern: str
+) -> "pd.Series[Any]":
+    instants = column.holds is Holds.INSTANT
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type):
+        if instants and getattr(values.type, "tz", None) is None:
+            place.refuse(0, column.name, "an instant needs its offset")
+        if values.null_count:
+            place.refuse(int(pc.index(pc.is_null(values), True).as_py()), column.name, "is empty")
+        return pd.to_datetime(pd.Series(values.to_pandas()), utc=instants)
+    texts = _as_text(values)
+    kind = "an RFC 3339 time with offset" if instants else "a date YYYY-MM-DD"
+    _require(pc.match_substring_regex(texts, pattern), texts, column, place, f"is not {kind}")
+    said = pd.Series(texts.to_pandas().to_numpy(), dtype="object")
+    times = pd.to_datetime(said, utc=instants, format="ISO8601", errors="coerce")
+    real = pa.chunked_array([pa.array(times.notna().to_numpy(dtype=bool))])
+    _require(real, texts, column, place, f"is not {kind}")
+    return times
+
+
+def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.fill_null(pc.cast(values, pa.string()), "")
+
+
+def _require(
+    holds: pa.ChunkedArray, texts: pa.ChunkedArray, column: Column, place: _Place, what: str
+) -> None:
+    row = pc.index(holds, False).as_py()
+    if row >= 0:
+        value = re.sub(r"\s+", " ", texts[row].as_py())[:40]
+        place.refuse(row, column.name, f"{value!r} {what}" if value else what)
+
+
+def _check_words(path: Path, frame: pd.DataFrame, column: str, words: set[str]) -> None:
+    strange = ~frame[column].isin(sorted(words)).to_numpy(dtype=bool)
+    if strange.any():
+        row = int(strange.argmax())
+        what = f"{frame[column].iloc[row]!r} is none of {', '.join(sorted(words))}"
+        _Place(path).refuse(row, column, what)
+
+
+def _check_account(path: Path, bank: pd.DataFrame, contracts: Contracts) -> None:
+    """One run covers one collecting account."""
+    own = normalise_account(contracts.account)
+    others = {a for a in bank["account"].unique() if a and normalise_account(a) != own}
+    if others:
+        row = int(bank["account"].isin(sorted(others)).to_numpy(dtype=bool).argmax())
+        what = f"{bank['account'].iloc[row]} is not the collecting account"
+        _Place(path).refuse(row, "account", what)
+
+
+def _said(values: "pd.Series[Any]", column: Column) -> "pd.Series[Any]":
+    if column.holds is Holds.DATE:
+        return pd.Series(values.dt.strftime("%Y-%m-%d"))
+    if column.holds is Holds.INSTANT:
+        return pd.Series(values.dt.strftime("%Y-%m-%dT%H:%M:%S.%f+00:00"))
+    return values

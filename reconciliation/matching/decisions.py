@@ -1,0 +1,128 @@
+"""Where the layers put what they decide; each item of a layer is decided at most once."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from reconciliation.matching.model import Rule
+from reconciliation.matching.tables import Bools, Ints, Tables
+from reconciliation.states import ItemKind, Layer, MismatchType
+
+Item = tuple[ItemKind, int]
+"""An item by its kind and its row in the sorted table."""
+
+MOST_CANDIDATES: Final = 10
+"""As many related items are named; more help nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairBlock:
+    """Many 1:1 matches of one rule: the rows of the left and of the right items."""
+
+    layer: Layer
+    rule: Rule
+    left: ItemKind
+    left_rows: Ints
+    right: ItemKind
+    right_rows: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMatch:
+    """One match of any shape."""
+
+    layer: Layer
+    rule: Rule
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One mismatch, its reason still as code and parameters."""
+
+    type: MismatchType
+    layer: Layer
+    item: Item
+    related: tuple[Item, ...]
+    expected: str
+    actual: str
+    code: str
+    parameters: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Decisions:
+    """Everything decided so far, and which items that leaves.
+
+    ``taken[layer, kind]`` says for each row whether it is decided in that layer.
+    """
+
+    tables: Tables
+    pairs: list[PairBlock] = field(default_factory=list)
+    groups: list[GroupMatch] = field(default_factory=list)
+    flags: list[Flag] = field(default_factory=list)
+    taken: dict[tuple[Layer, ItemKind], Bools] = field(init=False)
+
+    def __post_init__(self) -> None:
+        sizes = {
+            ItemKind.PAYMENT: len(self.tables.payments.ids),
+            ItemKind.SETTLEMENT: len(self.tables.settlements.ids),
+            ItemKind.BANK: len(self.tables.bank.ids),
+        }
+        self.taken = {
+            (layer, kind): np.zeros(size, dtype=bool)
+            for layer in Layer
+            for kind, size in sizes.items()
+        }
+
+    def match_pairs(
+        self, layer: Layer, rule: Rule, left: tuple[ItemKind, Ints], right: tuple[ItemKind, Ints]
+    ) -> None:
+        """Match rows one to one, all by the same rule."""
+        for kind, rows in (left, right):
+            taken = self.taken[layer, kind]
+            if taken[rows].any() or len(np.unique(rows)) != len(rows):
+                raise AssertionError(f"an item of {layer} is decided twice")
+            taken[rows] = True
+        self.pairs.append(PairBlock(layer, rule, *left, *right))
+
+    def match(self, layer: Layer, rule: Rule, items: Iterable[Item]) -> None:
+        """Match items as one group."""
+        members = tuple(items)
+        for item in members:
+            self._take(layer, item)
+        self.groups.append(GroupMatch(layer, rule, members))
+
+    def flag(
+        self,
+        type_: MismatchType,
+        layer: Layer,
+        item: Item,
+        *,
+        related: Iterable[Item] = (),
+        expected: object = "",
+        actual: object = "",
+        variant: str = "",
+        **parameters: object,
+    ) -> None:
+        """Flag one item. ``variant`` chooses among the sentences of the type."""
+        self._take(layer, item)
+        code = f"{type_}.{variant}" if variant else str(type_)
+        named = tuple(other for other in related if other != item)
+        parameters |= {"expected": expected, "actual": actual}
+        texts = {name: str(value) for name, value in parameters.items() if value != ""}
+        flag = Flag(type_, layer, item, named, str(expected), str(actual), code, texts)
+        self.flags.append(flag)
+
+    def is_free(self, layer: Layer, item: Item) -> bool:
+        """Whether the item has not been decided in this layer."""
+        kind, row = item
+        return not self.taken[layer, kind][row]
+
+    def _take(self, layer: Layer, item: Item) -> None:
+        kind, row = item
+        if self.taken[layer, kind][row]:
+            raise AssertionError(f"{kind} {row} of {layer} is decided twice")
+        self.taken[layer, kind][row] = True

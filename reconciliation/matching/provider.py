@@ -1,0 +1,461 @@
+"""The provider layer: payments and refunds with the lines of their provider's reports."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions, Item
+from reconciliation.matching.model import CURRENCY, Contracts, Rule
+from reconciliation.matching.narrative import ReferenceReader
+from reconciliation.matching.tables import Bools, Ints, Tables
+from reconciliation.states import ItemKind, Layer, MismatchType
+
+_LAYER: Final = Layer.PROVIDER
+_PAYMENT: Final = ItemKind.PAYMENT
+_LINE: Final = ItemKind.SETTLEMENT
+_PER_UNIT: Final = 10_000
+"""Basis points in one."""
+
+BillPlace = tuple[str, str, int]
+"""Provider, kind and bill."""
+
+
+def decide(decisions: Decisions, contracts: Contracts, reader: ReferenceReader) -> None:
+    """Decide every settlement line of this layer and every payment that one of them speaks of."""
+    layer = _ProviderLayer(decisions, contracts, reader)
+    layer.flag_repeated()
+    speaking = layer.decide_by_id()
+    layer.decide_by_reference(~speaking)
+    layer.flag_unrecorded()
+
+
+def contracted_fees(tables: Tables, contracts: Contracts) -> Ints:
+    """The fee each settlement line should carry; -1 where the contracts name no terms.
+
+    round(gross × rate_bps / 10000) + fixed on payments, half up; 0 on refunds and chargebacks.
+    """
+    lines = tables.settlements
+    expected = np.full(len(lines.ids), -1, dtype=np.int64)
+    providers = np.asarray(lines.provider, dtype=object)
+    pays = np.asarray(lines.kind, dtype=object) == "payment"
+    for name, terms in contracts.providers.items():
+        share = (lines.gross * terms.rate_bps * 2 + _PER_UNIT) // (2 * _PER_UNIT)
+        fee = np.where(pays, share + terms.fixed, 0)
+        expected = np.where(providers == name, fee, expected)
+    return expected.astype(np.int64)
+
+
+class _ProviderLayer:
+    def __init__(self, decisions: Decisions, contracts: Contracts, reader: ReferenceReader) -> None:
+        self.decisions = decisions
+        self.payments = decisions.tables.payments
+        self.lines = decisions.tables.settlements
+        self.contracts = contracts
+        self.reader = reader
+        self.fees = contracted_fees(decisions.tables, contracts)
+        self.counted = (self.lines.original < 0) & (_words(self.lines.kind) != "chargeback")
+        self.settled_by = np.full(len(self.payments.ids), -1, dtype=np.int64)
+        """The (first) line that settles each payment."""
+
+    def flag_repeated(self) -> None:
+        """A line that only repeats an earlier report's."""
+        for row in np.flatnonzero(self.lines.original >= 0).tolist():
+            original = int(self.lines.original[row])
+            self.decisions.flag(
+                MismatchType.DUPLICATE_LINE,
+                _LAYER,
+                (_LINE, row),
+                related=[(_LINE, original)],
+                original=self.lines.ids[original],
+            )
+
+    # --- evidence 1: the provider's own id --------------------------------------------------
+
+    def decide_by_id(self) -> Bools:
+        """Decide the lines whose id is a payment's. True for each line whose id speaks."""
+        mine = pd.DataFrame(
+            {
+                "channel": self.payments.channel,
+                "kind": self.payments.kind,
+                "id": self.payments.frame["provider_txn_id"],
+            }
+        )
+        theirs = pd.DataFrame(
+            {
+                "channel": self.lines.provider,
+                "kind": self.lines.kind,
+                "id": self.lines.frame["provider_txn_id"],
+            }
+        )
+        joined = pd.concat([mine, theirs], ignore_index=True)
+        keys = joined.groupby(["channel", "kind", "id"], sort=True).ngroup().to_numpy(np.int64)
+        pay_key, line_key = keys[: len(mine)], keys[len(mine) :]
+        usable = ~self.payments.direct & (mine["id"] != "").to_numpy(dtype=bool)
+        open_line = self.counted & (theirs["id"] != "").to_numpy(dtype=bool)
+        size = int(keys.max(initial=-1)) + 1
+        pay_count = np.bincount(pay_key[usable], minlength=size)
+        line_count = np.bincount(line_key[open_line], minlength=size)
+        speaking = np.asarray(open_line & (pay_count[line_key] > 0), dtype=bool)
+        single = (pay_count == 1) & (line_count == 1)
+        pay_of_key = np.full(size, -1, dtype=np.int64)
+        pay_of_key[pay_key[usable]] = np.flatnonzero(usable)
+        plain = np.flatnonzero(speaking & single[line_key])
+        self._match_plain(pay_of_key[line_key[plain]], plain)
+        self._decide_id_groups(np.where(usable, pay_key, -1), np.where(speaking, line_key, -1))
+        return speaking
+
+    def _match_plain(self, pays: Ints, rows: Ints) -> None:
+        """One payment, one line, everything agrees: matched without looking at rows."""
+        agrees = (
+            (self.payments.signed[pays] == self.lines.gross[rows])
+            & self.payments.succeeded[pays]
+            & self.payments.in_currency[pays]
+            & self.lines.in_currency[rows]
+            & (self.lines.fee[rows] == self.fees[rows])
+            & (self.lines.net[rows] == self.lines.gross[rows] - self.lines.fee[rows])
+        )
+        self.settled_by[pays[agrees]] = rows[agrees]
+        self.decisions.match_pairs(
+            _LAYER, Rule.TXN_ID, (_PAYMENT, pays[agrees]), (_LINE, rows[agrees])
+        )
+
+    def _decide_id_groups(self, pay_key: Ints, line_key: Ints) -> None:
+        """The residue: ids with several payments or lines, or where something disagrees."""
+        lines_of: dict[int, list[int]] = defaultdict(list)
+        free = ~self.decisions.taken[_LAYER, _LINE] & (line_key >= 0)
+        for row in np.flatnonzero(free).tolist():
+            lines_of[int(line_key[row])].append(row)
+        pays_of: dict[int, list[int]] = defaultdict(list)
+        wanted = np.isin(pay_key, np.asarray(sorted(lines_of), dtype=np.int64))
+        for pay in np.flatnonzero(wanted).tolist():
+            pays_of[int(pay_key[pay])].append(pay)
+        for key, rows in sorted(lines_of.items()):
+            self._decide_id_group(pays_of[key], self._in_order(rows))
+
+    def _decide_id_group(self, pays: list[int], rows: list[int]) -> None:
+        if not self.payments.succeeded[pays].any():
+            self._flag_status(pays, rows)
+        elif len(pays) > 1:
+            self._tell_apart(pays, rows)
+        else:
+            self._decide_payment(pays[0], rows, Rule.TXN_ID)
+
+    def _tell_apart(self, pays: list[int], rows: list[int]) -> None:
+        """Several payments bear one id: amount and reference have to single one out."""
+        for row in rows:
+            fits = [p for p in pays if self.payments.succeeded[p] and self._fits(p, row)]
+            named = [p for p in fits if self._is_named(p, row)]
+            rivals = [r for r in rows if r != row and self.lines.gross[r] == self.lines.gross[row]]
+            chosen = named or fits
+            unrivalled = not rivals or (
+                bool(named) and not any(self._is_named(chosen[0], r) for r in rivals)
+            )
+            if len(chosen) == 1 and unrivalled and self._is_free_payment(chosen[0]):
+                self._settle(chosen[0], [row], Rule.TXN_ID)
+        left = [row for row in rows if self._is_free(row)]
+        self._flag_ambiguous([p for p in pays if self.payments.succeeded[p]], left)
+
+    def _decide_payment(self, pay: int, rows: list[int], rule: Rule) -> None:
+        """One line settles it, or all of them together do; what is left came again."""
+        due = int(self.payments.signed[pay])
+        same_money = bool(self.payments.in_currency[pay] and self.lines.in_currency[rows].all())
+        whole = next((row for row in rows if self._fits(pay, row)), None)
+        if whole is not None:
+            self._settle(pay, [whole], rule)
+            for row in rows:
+                if row != whole:
+                    self._flag_again(row, pay)
+        elif same_money and len(rows) > 1 and int(self.lines.gross[rows].sum()) == due:
+            self._settle(pay, rows, Rule.TXN_ID_PARTS)
+        else:
+            self._flag_amount([pay], rows)
+
+    # --- evidence 2: the bill reference with an equal amount --------------------------------
+
+    def decide_by_reference(self, silent: Bools) -> None:
+        """Decide the lines whose id says nothing, by bill and amount."""
+        rows = np.flatnonzero(silent & self.counted).tolist()
+        if not rows:
+            return
+        pays_of = self._payments_of_bills()
+        groups: dict[BillPlace, list[int]] = defaultdict(list)
+        for row in rows:
+            bill = self._bill_of(row, pays_of)
+            place = (self.lines.provider[row], self.lines.kind[row], -1 if bill is None else bill)
+            if place in pays_of:
+                groups[place].append(row)
+        for place, named in sorted(groups.items()):
+            self._decide_bill(pays_of[place], self._in_order(named))
+
+    def _payments_of_bills(self) -> Mapping[BillPlace, list[int]]:
+        found: dict[BillPlace, list[int]] = {}
+        known = ~self.payments.direct & (self.payments.bill >= 0)
+        for pay in np.flatnonzero(known).tolist():
+            place = (self.payments.channel[pay], self.payments.kind[pay])
+            found.setdefault((*place, int(self.payments.bill[pay])), []).append(pay)
+        return found
+
+    def _bill_of(self, row: int, pays_of: Mapping[BillPlace, list[int]]) -> int | None:
+        """The bill that the line's reference names; a repaired one only if the amount agrees."""
+        reading = self.reader.read_field(self.lines.reference[row])
+        if len(reading.exact) == 1:
+            return reading.exact[0]
+        if reading.exact or reading.unknown:
+            return None
+        place = (self.lines.provider[row], self.lines.kind[row])
+        agreeing = [
+            bill
+            for bill in reading.repaired
+            if any(self._fits(pay, row) for pay in pays_of.get((*place, bill), ()))
+        ]
+        return agreeing[0] if len(agreeing) == 1 else None
+
+    def _decide_bill(self, pays: list[int], rows: list[int]) -> None:
+        """Lines that name one bill by reference, and its payments by that provider."""
+        by_amount: dict[int, list[int]] = defaultdict(list)
+        for row in rows:
+            by_amount[int(self.lines.gross[row])].append(row)
+        for _, same in sorted(by_amount.items()):
+            self._decide_bill_amount(pays, same)
+        self._flag_bill_rest(pays, [row for row in rows if self._is_free(row)])
+
+    def _decide_bill_amount(self, pays: list[int], rows: list[int]) -> None:
+        fresh = [row for row in rows if not self._is_retold(row, pays)]
+        if not fresh:
+            return
+        fits = [p for p in pays if self._is_free_payment(p) and self._fits(p, fresh[0])]
+        due = [p for p in fits if self.payments.succeeded[p]]
+        if len(due) == 1:
+            self._decide_payment(due[0], fresh, Rule.BILL_REFERENCE)
+        elif due:
+            self._flag_ambiguous(due, fresh)
+        elif len(fits) == 1:
+            self._flag_status(fits, fresh)
+
+    def _flag_bill_rest(self, pays: list[int], rows: list[int]) -> None:
+        """No free payment of the bill has this amount: settled already, or it differs."""
+        for row in rows:
+            settled = [p for p in pays if not self._is_free_payment(p) and self._fits(p, row)]
+            if settled:
+                self._flag_again(row, settled[0])
+        rest = [row for row in rows if self._is_free(row)]
+        free = [p for p in pays if self._is_free_payment(p)]
+        due = [p for p in free if self.payments.succeeded[p]]
+        if rest and due:
+            self._flag_amount(due, rest)
+        elif rest and free:
+            self._flag_status(free, rest)
+
+    def _is_retold(self, row: int, pays: list[int]) -> bool:
+        """Whether a line that settles already says the same, but for a mangled id."""
+        settling = (int(self.settled_by[pay]) for pay in pays)
+        return any(
+            other >= 0
+            and self.lines.instant[other] == self.lines.instant[row]
+            and self.lines.gross[other] == self.lines.gross[row]
+            and self.lines.payout_id[other] == self.lines.payout_id[row]
+            for other in settling
+        )
+
+    # --- evidence 3: none -------------------------------------------------------------------
+
+    def flag_unrecorded(self) -> None:
+        """Lines that no recorded payment explains, and chargebacks."""
+        rows = np.flatnonzero(~self.decisions.taken[_LAYER, _LINE]).tolist()
+        about = self._payments_named([row for row in rows if self.lines.kind[row] != "payment"])
+        for row in rows:
+            kind = self.lines.kind[row]
+            self.decisions.flag(
+                _UNRECORDED[kind],
+                _LAYER,
+                (_LINE, row),
+                related=[(_PAYMENT, pay) for pay in about.get(row, ())],
+                actual=int(self.lines.gross[row]),
+                variant="report" if kind == "payment" else "",
+                amount=abs(int(self.lines.gross[row])),
+            )
+
+    def _payments_named(self, rows: Sequence[int]) -> dict[int, list[int]]:
+        """The payments that money given back was once received by: same id, or same bill."""
+        bills = {row: self.reader.read_field(self.lines.reference[row]).exact for row in rows}
+        ids = {(self.lines.provider[row], self.lines.txn_id[row]) for row in rows}
+        by_key: dict[tuple[str, str] | tuple[str, int], list[int]] = defaultdict(list)
+        wanted = np.asarray(sorted({b for named in bills.values() for b in named}), dtype=np.int64)
+        if rows:
+            texts = self.payments.frame["provider_txn_id"].tolist()
+            hit = np.isin(self.payments.bill, wanted)
+            for pay in np.flatnonzero(~self.payments.direct).tolist():
+                channel, kind = self.payments.channel[pay], self.payments.kind[pay]
+                if kind == "payment" and (channel, texts[pay]) in ids and texts[pay]:
+                    by_key[channel, texts[pay]].append(pay)
+                if kind == "payment" and hit[pay]:
+                    by_key[channel, int(self.payments.bill[pay])].append(pay)
+        found = {}
+        for row in rows:
+            provider = self.lines.provider[row]
+            same = by_key.get((provider, self.lines.txn_id[row]), [])
+            found[row] = same or [p for b in bills[row] for p in by_key.get((provider, b), [])]
+        return found
+
+    # --- questions --------------------------------------------------------------------------
+
+    def _fits(self, pay: int, row: int) -> bool:
+        """Whether both are of the contract's currency and the same amount."""
+        return bool(
+            self.payments.in_currency[pay]
+            and self.lines.in_currency[row]
+            and self.payments.signed[pay] == self.lines.gross[row]
+        )
+
+    def _is_named(self, pay: int, row: int) -> bool:
+        bill = int(self.payments.bill[pay])
+        return bill in self.reader.read_field(self.lines.reference[row]).exact
+
+    def _is_free(self, row: int) -> bool:
+        return self.decisions.is_free(_LAYER, (_LINE, row))
+
+    def _is_free_payment(self, pay: int) -> bool:
+        return self.decisions.is_free(_LAYER, (_PAYMENT, pay))
+
+    def _in_order(self, rows: Iterable[int]) -> list[int]:
+        """Earliest first, then by line id: the first settles."""
+        return sorted(rows, key=lambda row: (int(self.lines.instant[row]), self.lines.ids[row]))
+
+    # --- decisions --------------------------------------------------------------------------
+
+    def _settle(self, pay: int, rows: Sequence[int], rule: Rule) -> None:
+        """Match, unless the fee or the net amount is not what it should be."""
+        self.settled_by[pay] = rows[0]
+        items = [(_PAYMENT, pay), *((_LINE, row) for row in rows)]
+        wrong = [row for row in rows if not self._fee_agrees(row)]
+        if wrong and not self._fees_agree_together(pay, rows):
+            self._flag_fee(items, wrong[0])
+        else:
+            self.decisions.match(_LAYER, rule, items)
+
+    def _fee_agrees(self, row: int) -> bool:
+        net_agrees = self.lines.net[row] == self.lines.gross[row] - self.lines.fee[row]
+        return bool(net_agrees and self.lines.fee[row] == self.fees[row])
+
+    def _fees_agree_together(self, pay: int, rows: Sequence[int]) -> bool:
+        """Whether the parts of one payment carry together the fee of the whole."""
+        terms = self.contracts.providers.get(self.lines.provider[rows[0]])
+        if len(rows) == 1 or terms is None or self.lines.kind[rows[0]] != "payment":
+            return False
+        due = int(self.payments.signed[pay])
+        fee = (due * terms.rate_bps * 2 + _PER_UNIT) // (2 * _PER_UNIT) + terms.fixed
+        part = list(rows)
+        nets = self.lines.net[part] == self.lines.gross[part] - self.lines.fee[part]
+        return bool(nets.all()) and int(self.lines.fee[part].sum()) == fee
+
+    def _flag_fee(self, items: list[Item], row: int) -> None:
+        fee, contracted = int(self.lines.fee[row]), int(self.fees[row])
+        net, expected_net = int(self.lines.net[row]), int(self.lines.gross[row]) - fee
+        expected: int | str = contracted
+        actual, variant = fee, ""
+        if contracted < 0:
+            expected, variant = "", "terms"
+        elif fee == contracted:
+            expected, actual, variant = expected_net, net, "net"
+        for item in items:
+            self.decisions.flag(
+                MismatchType.FEE_MISMATCH,
+                _LAYER,
+                item,
+                related=items,
+                expected=expected,
+                actual=actual,
+                variant=variant,
+                provider=self.lines.provider[row],
+            )
+
+    def _flag_again(self, row: int, pay: int) -> None:
+        """A line for a payment that is settled already, or was flagged with its own line."""
+        settling = int(self.settled_by[pay])
+        self.decisions.flag(
+            MismatchType.DUPLICATE_PAYMENT,
+            _LAYER,
+            (_LINE, row),
+            related=[(_PAYMENT, pay), *([(_LINE, settling)] if settling >= 0 else [])],
+            expected=0,
+            actual=int(self.lines.gross[row]),
+            amount=abs(int(self.lines.gross[row])),
+            settled_by=self.lines.ids[settling] if settling >= 0 else self.payments.ids[pay],
+        )
+
+    def _flag_status(self, pays: list[int], rows: list[int]) -> None:
+        """A provider settled what we hold as pending or worse.
+
+        Both sides are flagged; where several payments may be meant, only the line is.
+        """
+        self._flag_both(
+            MismatchType.STATUS_MISMATCH,
+            pays,
+            rows,
+            only_lines=len(pays) > 1,
+            expected="succeeded",
+            actual=self.payments.status[pays[0]],
+            variant="settled",
+            status=self.payments.status[pays[0]],
+        )
+
+    def _flag_amount(self, pays: list[int], rows: list[int]) -> None:
+        foreign = {str(self.lines.frame["currency"].iloc[row]) for row in rows}
+        foreign |= {str(self.payments.frame["currency"].iloc[pay]) for pay in pays}
+        foreign -= {CURRENCY}
+        self._flag_both(
+            MismatchType.AMOUNT_MISMATCH,
+            pays,
+            rows,
+            expected=int(self.payments.signed[pays].sum()),
+            actual=int(self.lines.gross[rows].sum()),
+            variant="currency" if foreign else "id",
+            currency=", ".join(sorted(foreign)),
+            expected_currency=CURRENCY,
+        )
+
+    def _flag_ambiguous(self, pays: list[int], rows: list[int]) -> None:
+        free = [pay for pay in pays if self._is_free_payment(pay)]
+        if not rows:
+            return
+        items = [*((_PAYMENT, pay) for pay in pays), *((_LINE, row) for row in rows)]
+        for pay in free:
+            self.decisions.flag(
+                MismatchType.AMBIGUOUS,
+                _LAYER,
+                (_PAYMENT, pay),
+                related=items[:MOST_CANDIDATES],
+                variant="payment",
+            )
+        for row in rows:
+            self.decisions.flag(
+                MismatchType.AMBIGUOUS, _LAYER, (_LINE, row), related=items[:MOST_CANDIDATES]
+            )
+
+    def _flag_both(
+        self,
+        type_: MismatchType,
+        pays: list[int],
+        rows: list[int],
+        *,
+        only_lines: bool = False,
+        **said: Any,
+    ) -> None:
+        items = [*((_PAYMENT, pay) for pay in pays), *((_LINE, row) for row in rows)]
+        for item in items[len(pays) if only_lines else 0 :]:
+            related = [other for other in items if other[0] is not item[0]]
+            self.decisions.flag(type_, _LAYER, item, related=related, **said)
+
+
+_UNRECORDED: Final = {
+    "payment": MismatchType.UNRECORDED_RECEIPT,
+    "refund": MismatchType.UNRECORDED_REFUND,
+    "chargeback": MismatchType.CHARGEBACK,
+}
+
+
+def _words(values: list[str]) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
+    return np.asarray(values, dtype=object)

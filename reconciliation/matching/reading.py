@@ -1,0 +1,212 @@
+"""The direct layer's reading: which bill, or bills, each bank line names, and how surely."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+import numpy as np
+
+from reconciliation.matching.desk import Desk, Named, Side, Strength
+from reconciliation.matching.model import Contracts, Rule
+from reconciliation.matching.narrative import DossierReader, Reading, ReferenceReader, Text
+from reconciliation.matching.scan import whole_references
+from reconciliation.matching.tables import Bools, Ints
+from reconciliation.states import ItemKind, Layer
+
+_LAYER: Final = Layer.DIRECT
+_PAYMENT: Final = ItemKind.PAYMENT
+_BANK: Final = ItemKind.BANK
+
+
+class BankReading:
+    """Every line of the layer, read; ``credit`` and ``debit`` say which bill each one names.
+
+    Made in three steps: ``read``, ``match_plain``, ``sort_readings``.
+    """
+
+    def __init__(
+        self, desk: Desk, contracts: Contracts, references: ReferenceReader, mine: Bools
+    ) -> None:
+        self.desk = desk
+        self.contracts = contracts
+        self.references = references
+        self.payments = desk.payments
+        self.bank = desk.bank
+        self.mine = mine
+        self.readings: dict[int, Reading] = {}
+        self.whole = np.full(len(self.bank.ids), -1, dtype=np.int64)
+        """The one bill of each line that the fast scan could read, else -1."""
+        self.dossiers: dict[int, tuple[tuple[int, ...], ...]] = {}
+        self.bills_of: dict[int, list[int]] = defaultdict(list)
+        self.credit = Side(1)
+        self.debit = Side(-1)
+
+    def read(self) -> None:
+        """Read every narrative: whole references by a kernel, the others one by one."""
+        rows = np.flatnonzero(self.mine & (self.bank.original < 0))
+        self.whole[rows] = whole_references(
+            self.bank.frame["narrative"].iloc[rows],
+            self.payments.references,
+            self.contracts.reference_prefix,
+        )
+        for row in rows[self.whole[rows] < 0].tolist():
+            self.readings[row] = self.references.read(Text.of(self.bank.narrative[row]))
+
+    def match_plain(self) -> None:
+        """A bill with one payment, named by one line, of one amount."""
+        size = len(self.payments.references)
+        rows = np.flatnonzero(self.whole >= 0)
+        named = np.bincount(self.whole[rows], minlength=size)
+        for reading in self.readings.values():
+            named[[*reading.exact, *reading.repaired]] += 2
+        of_bill = np.flatnonzero(self.payments.direct & (self.payments.bill >= 0))
+        bills = self.payments.bill[of_bill]
+        only = np.full(size, -1, dtype=np.int64)
+        only[bills] = of_bill
+        single = np.bincount(bills, minlength=size) == 1
+        candidates = rows[(named[self.whole[rows]] == 1) & single[self.whole[rows]]]
+        pays = only[self.whole[candidates]]
+        agrees = self._agree(pays, candidates)
+        self.desk.settled_by[pays[agrees]] = candidates[agrees]
+        self.desk.decisions.match_pairs(
+            _LAYER,
+            Rule.NARRATIVE_REFERENCE,
+            (_BANK, candidates[agrees]),
+            (_PAYMENT, pays[agrees]),
+        )
+        self._read_again(rows[~np.isin(rows, candidates[agrees])])
+
+    def _agree(self, pays: Ints, rows: Ints) -> Bools:
+        return np.asarray(
+            (self.payments.signed[pays] == self.bank.amount[rows])
+            & (self.payments.succeeded[pays] | self.payments.pending[pays])
+            & self.payments.in_currency[pays]
+            & self.bank.in_currency[rows],
+            dtype=bool,
+        )
+
+    def _read_again(self, rows: Ints) -> None:
+        """The kernel's lines that were not plain are read in full: there may be more in them."""
+        for row in rows.tolist():
+            self.readings[row] = self.references.read(Text.of(self.bank.narrative[row]))
+
+    def sort_readings(self) -> None:
+        """Put each line to the bill or bills that it names."""
+        self._collect_payments()
+        self.dossiers = self._dossier_readings()
+        for row, reading in sorted(self.readings.items()):
+            side = self.side(row)
+            self._sort_reading(side, row, reading)
+        for row, bill in self._sole_dossier_bills():
+            side = self.side(row)
+            if bill in side.lines_of:
+                side.lines_of[bill].append(Named(row, Strength.PART))
+
+    def _collect_payments(self) -> None:
+        known = self.payments.direct & (self.payments.bill >= 0)
+        for pay in np.flatnonzero(known).tolist():
+            side = self.credit if self.payments.signed[pay] > 0 else self.debit
+            side.pays_of.setdefault(int(self.payments.bill[pay]), []).append(pay)
+
+    def side(self, row: int) -> Side:
+        """Credits are one side, debits the other."""
+        return self.credit if self.bank.amount[row] >= 0 else self.debit
+
+    def _sort_reading(self, side: Side, row: int, reading: Reading) -> None:
+        bills = reading.exact
+        if bills:
+            bills = self._with_repaired(side, row, reading)
+        if len(bills) == 1:
+            side.lines_of[bills[0]].append(Named(row, Strength.WHOLE))
+        elif bills:
+            side.joint[bills].append(row)
+        elif reading.repaired and not reading.unknown:
+            self._sort_repaired(side, row, reading.repaired)
+
+    def _with_repaired(self, side: Side, row: int, reading: Reading) -> tuple[int, ...]:
+        """The bills named; a damaged reference beside whole ones counts if only so sums agree."""
+        if not reading.repaired or self.sum_agrees(side, row, reading.exact):
+            return reading.exact
+        together = tuple(sorted({*reading.exact, *reading.repaired}))
+        fits = [
+            bills
+            for bills in {
+                together,
+                *(tuple(sorted({*reading.exact, bill})) for bill in reading.repaired),
+            }
+            if self.sum_agrees(side, row, bills)
+        ]
+        return fits[0] if len(fits) == 1 else reading.exact
+
+    def sum_agrees(self, side: Side, row: int, bills: Sequence[int]) -> bool:
+        """Whether the line pays exactly one payment of each of these bills."""
+        pays = self.one_of_each(side, bills)
+        return pays is not None and self.desk.amount(pays) == self.bank.amount[row]
+
+    def one_of_each(self, side: Side, bills: Sequence[int]) -> list[int] | None:
+        """The one payment of each bill that a line may settle; None if a bill has none or several.
+
+        Where a bill has several, the one that we recorded as received is meant.
+        """
+        chosen = []
+        for bill in bills:
+            able = [p for p in side.pays_of.get(bill, ()) if self.desk.is_able(p)]
+            due = [p for p in able if self.payments.succeeded[p]]
+            pick = able if len(able) == 1 else due
+            if len(pick) != 1:
+                return None
+            chosen.append(pick[0])
+        return chosen
+
+    def _sort_repaired(self, side: Side, row: int, bills: tuple[int, ...]) -> None:
+        """A damaged reference names a bill if exactly one of its readings has this amount."""
+        agreeing = [bill for bill in bills if self.bill_agrees(side, row, bill)]
+        if len(agreeing) == 1:
+            side.lines_of[agreeing[0]].append(Named(row, Strength.REPAIRED))
+        elif agreeing:
+            side.unsure[row] = tuple(agreeing)
+        elif len(bills) > 1 and self.sum_agrees(side, row, bills):
+            side.joint[bills].append(row)
+        elif len(bills) == 1:
+            side.lines_of[bills[0]].append(Named(row, Strength.PART))
+
+    def bill_agrees(self, side: Side, row: int, bill: int) -> bool:
+        """Whether the bill has a payment, or for a debit a credit it may reverse, of this sum."""
+        if any(self.desk.fits(pay, row) for pay in side.pays_of.get(bill, ())):
+            return True
+        return side is self.debit and any(
+            self.desk.fits(pay, row, sign=-1) for pay in self.credit.pays_of.get(bill, ())
+        )
+
+    def _dossier_readings(self) -> dict[int, tuple[tuple[int, ...], ...]]:
+        """Dossier codes of the lines that name no bill by its reference."""
+        reader = DossierReader(self.payments.dossiers)
+        found = {}
+        for row, reading in self.readings.items():
+            if not reading.exact and not reading.unknown:
+                places = reader.read(Text.of(self.bank.narrative[row]))
+                if places:
+                    found[row] = places
+        wanted = {d for places in found.values() for place in places for d in place}
+        if wanted:
+            hit = np.isin(self.payments.dossier, np.asarray(sorted(wanted), dtype=np.int64))
+            for pay in np.flatnonzero(hit & (self.payments.bill >= 0)).tolist():
+                bills = self.bills_of[int(self.payments.dossier[pay])]
+                if int(self.payments.bill[pay]) not in bills:
+                    bills.append(int(self.payments.bill[pay]))
+        return found
+
+    def _sole_dossier_bills(self) -> Iterable[tuple[int, int]]:
+        """Lines whose dossier has one bill at all, and not this amount: they may be a part."""
+        for row, places in sorted(self.dossiers.items()):
+            bills = self.bills_at(places)
+            side = self.side(row)
+            if len(bills) == 1 and not self.readings[row].repaired:
+                able = [p for p in side.pays_of.get(bills[0], ()) if self.desk.is_able(p)]
+                if able and not any(self.desk.fits(p, row) for p in able):
+                    yield row, bills[0]
+
+    def bills_at(self, places: tuple[tuple[int, ...], ...]) -> list[int]:
+        """All bills of the dossiers that stand at these places."""
+        dossiers = sorted({dossier for place in places for dossier in place})
+        return sorted({bill for dossier in dossiers for bill in self.bills_of.get(dossier, ())})

@@ -1,0 +1,47 @@
+"""The kernel that reads plain, whole references out of many narratives at once."""
+
+import re
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from payments.references import CODE_LENGTH, canonical
+from reconciliation.matching.tables import Ints
+
+_SYMBOL: Final = "[0-9A-TV-Z]"
+_LOOK_ALIKES: Final = (("O", "0"), ("I", "1"), ("L", "1"))
+_SPELLED: Final = {"0": "[0O]", "1": "[1IL]"}
+
+
+def whole_references(narratives: "pd.Series[Any]", references: list[str], prefix: str) -> Ints:
+    """For each narrative the one known reference it bears, as an index; -1 where not so plain.
+
+    Plain is: ASCII, the prefix in one place only (separators disregarded), and right after it,
+    unbroken, the ten symbols of a known reference. All else is left to the careful reader, which
+    would give the same answer here.
+    """
+    head = canonical(prefix)
+    if not head or narratives.empty or not references:
+        return np.full(len(narratives), -1, dtype=np.int64)
+    texts = pa.array(narratives, type=pa.large_string())
+    upper = pc.ascii_upper(texts)
+    letters = [_SPELLED.get(letter, re.escape(letter)) for letter in head]
+    places = pc.count_substring_regex(upper, "[^0-9A-Z]*".join(letters))
+    found = pc.extract_regex(upper, f"{''.join(letters)}(?P<code>{_SYMBOL}{{{CODE_LENGTH}}})")
+    codes = pc.struct_field(found, "code")
+    for letter, digit in _LOOK_ALIKES:
+        codes = pc.replace_substring(codes, letter, digit)
+    plain = pc.and_(pc.string_is_ascii(texts), pc.equal(places, 1))
+    index = pc.index_in(
+        pc.binary_join_element_wise(_text(head), codes, _text("")),
+        value_set=pa.array(references, type=pa.large_string()),
+    )
+    bills = pc.fill_null(pc.if_else(plain, index, None), -1)
+    return np.asarray(bills.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _text(value: str) -> pa.Scalar:
+    return pa.scalar(value, type=pa.large_string())

@@ -1,0 +1,187 @@
+"""What reconciliation asks of the outside: statements read exactly, and where they come from.
+
+The shapes below are what ``doisoat statement inspect --json`` prints. Amounts are decimals with
+the sign of the account holder: money in is positive. Nothing here is rounded or guessed.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from core.money import Money
+
+
+class Outcome(StrEnum):
+    """What became of a file.
+
+    ``ok``: everything read and, where balances are stated, they add up. ``held``: readable, but
+    a person has to look first; nothing of it is matched. ``refused``: not a statement, hostile,
+    damaged or of unknown layout; only the raw bytes are kept.
+    """
+
+    OK = "ok"
+    HELD = "held"
+    REFUSED = "refused"
+
+
+class BalanceCheck(StrEnum):
+    """Whether opening balance + booked lines = closing balance."""
+
+    OK = "ok"
+    FAILED = "failed"
+    NOT_STATED = "not_stated"
+
+
+class LineStatus(StrEnum):
+    """Only booked lines are money; the others are news about money."""
+
+    BOOKED = "booked"
+    PENDING = "pending"
+    INFORMATION = "information"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file: stable code (``S…``), position, one sentence."""
+
+    code: str
+    where: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDetail:
+    """A part of a batch entry; never counted beside the entry it belongs to.
+
+    ``residual`` marks what the parts leave unexplained (charges, mostly): an entry with a
+    residual is not matched without a person.
+    """
+
+    amount: Decimal | None
+    currency: str
+    narrative: str = ""
+    reference: str = ""
+    bank_reference: str = ""
+    counterparty_name: str = ""
+    counterparty_account: str = ""
+    residual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedLine:
+    """One entry of a statement; ``position`` points into the file (``Ntry[1]``, ``row 7``)."""
+
+    position: str
+    booking_date: date | None
+    value_date: date | None
+    amount: Decimal
+    currency: str
+    status: LineStatus = LineStatus.BOOKED
+    reversal: bool = False
+    narrative: str = ""
+    reference: str = ""
+    bank_reference: str = ""
+    counterparty_name: str = ""
+    counterparty_account: str = ""
+    details: tuple[ParsedDetail, ...] = ()
+
+
+@dataclass(slots=True)
+class ParsedStatement:
+    """One statement (one account, one page) of a file, its lines in the file's order."""
+
+    account: str
+    currency: str
+    number: str = ""
+    page: int = 1
+    from_date: date | None = None
+    to_date: date | None = None
+    opening_balance: Decimal | None = None
+    closing_balance: Decimal | None = None
+    balance_check: BalanceCheck = BalanceCheck.NOT_STATED
+    lines: list[ParsedLine] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ParsedFile:
+    """Everything read from one statement file, and whether it may be used."""
+
+    file: str
+    sha256: str
+    format: str
+    outcome: Outcome
+    statements: list[ParsedStatement] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSettlementLine:
+    """One line of a provider's settlement report; ``gross`` and ``net`` negative for money back.
+
+    ``kind`` is payment, refund or chargeback; ``occurred_at`` is RFC 3339 with offset.
+    """
+
+    position: str
+    kind: str
+    provider_txn_id: str
+    bill_reference: str
+    gross: Money
+    fee: Money
+    net: Money
+    occurred_at: str
+    payout_id: str
+    payout_date: date
+
+
+@dataclass(slots=True)
+class ParsedSettlement:
+    """Everything read from one settlement report, and whether it may be used."""
+
+    file: str
+    sha256: str
+    format: str
+    provider: str
+    report_id: str
+    outcome: Outcome
+    lines: list[ParsedSettlementLine] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+class StatementParser(Protocol):
+    """Reads bank statement files of every supported format."""
+
+    def parse(self, path: Path, *, profile: str | None = None) -> ParsedFile:
+        """Read a file whole; never raises for what the file contains."""
+        ...
+
+
+class SettlementParser(Protocol):
+    """Reads settlement reports of one provider after another."""
+
+    def parse(self, path: Path, *, provider: str) -> ParsedSettlement:
+        """Read a report whole; never raises for what the file contains."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file a source has delivered, kept there until it is stored here."""
+
+    name: str
+    content: bytes
+
+
+class StatementSource(Protocol):
+    """A place where statement files arrive."""
+
+    def fetch(self) -> Iterator[FetchedFile]:
+        """Yield what has arrived whole and has not been taken yet."""
+        ...
+
+    def taken(self, names: Iterable[str]) -> None:
+        """Mark files as stored here; the source keeps or archives them, never loses them."""
+        ...

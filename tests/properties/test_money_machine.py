@@ -1,0 +1,270 @@
+"""Any sequence of money events keeps books and bills in agreement, and a refusal changes nothing."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from core.actors import Actor, Role
+from core.errors import DoisoatError
+from core.money import Money
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from payments.billing import cancel_bill, exempt_bill, expire_bills
+from payments.channels import Channel
+from payments.collection import reverse_payment
+from payments.inbox import process_gateway_event, record_gateway_event
+from payments.ledger.balances import balance_of, broken_rules, trial_balance
+from payments.ledger.models import JournalEntry, LedgerTransfer
+from payments.models import Bill, Payment, Receipt, ReceiptStatus, Refund
+from payments.refunds import (
+    approve_refund,
+    record_refund_outcome,
+    reject_refund,
+    request_refund,
+    submit_refund,
+)
+from payments.states import BillStatus, PaymentStatus, RefundStatus
+from sqlalchemy.engine import Engine
+from sqlmodel import Session, select
+from tests.factories import a_bill, a_city, a_payment
+from tests.support.books import everything
+from tests.support.clock import FrozenClock
+from tests.support.databases import SqliteDatabases
+from tests.support.gateway import FakeGateway, a_notice, read_notice
+
+OFFICER = Actor("usr_officer", Role.OFFICER, office_path="/")
+APPROVER = Actor("usr_approver", Role.APPROVER, office_path="/")
+AMOUNTS = st.sampled_from([83_000, 83_000, 83_000, 1, 40_000, 82_999, 83_001, 166_000])
+OUTCOMES = st.sampled_from(["succeeded", "succeeded", "failed", "expired", "cancelled", "pending"])
+PICK = st.integers(0, 10**6)
+
+
+@dataclass
+class World:
+    """What all runs share: the database, which no run commits to."""
+
+    engine: Engine | None = None
+
+
+WORLD = World()
+
+
+class MoneyMachine(RuleBasedStateMachine):
+    """Bills, attempts, notices, reversals and refunds in any order, with a model beside them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        assert WORLD.engine is not None
+        self.session = Session(WORLD.engine, expire_on_commit=False)
+        self.clock = FrozenClock()
+        self.city = a_city(self.session)
+        self.bills: list[Bill] = []
+        self.payments: list[Payment] = []
+        self.refunds: list[Refund] = []
+        self.told: list[Any] = []
+
+    def teardown(self) -> None:
+        """Take the whole run back."""
+        self.session.close()
+
+    # What can happen
+
+    @precondition(lambda self: len(self.bills) < 3)
+    @rule()
+    def issue(self) -> None:
+        number = len(self.bills) + 1
+        self.bills.append(a_bill(self.session, self.city, clock=self.clock, number=number))
+
+    @precondition(lambda self: self.bills)
+    @rule(pick=PICK, channel=st.sampled_from([Channel.VNPAY, Channel.BANK_TRANSFER]))
+    def open(self, pick: int, channel: Channel) -> None:
+        self.clock.advance(hours=1)
+        bill = self.bills[pick % len(self.bills)]
+        with self._refusal_changes_nothing():
+            payment = a_payment(self.session, bill, clock=self.clock, channel=channel)
+            if payment not in self.payments:
+                self.payments.append(payment)
+
+    @precondition(lambda self: self.payments)
+    @rule(pick=PICK, outcome=OUTCOMES, amount=AMOUNTS)
+    def notice(self, pick: int, outcome: str, amount: int) -> None:
+        payment = self.payments[pick % len(self.payments)]
+        raw = a_notice(
+            payment.merchant_reference, id=f"n{len(self.told)}", outcome=outcome, amount=amount
+        )
+        self.told.append(raw)
+        self._take(raw)
+
+    @precondition(lambda self: self.told)
+    @rule(pick=PICK)
+    def replay(self, pick: int) -> None:
+        """A channel repeats itself; only that it did is written down."""
+        before = self._all(but="gateway_event")
+        self._take(self.told[pick % len(self.told)])
+        assert self._all(but="gateway_event") == before
+
+    @precondition(lambda self: self.payments)
+    @rule(pick=PICK)
+    def take_back(self, pick: int) -> None:
+        payment = self.payments[pick % len(self.payments)]
+        with self._refusal_changes_nothing():
+            reverse_payment(self.session, payment, "returned", clock=self.clock)
+
+    @precondition(lambda self: self.payments)
+    @rule(pick=PICK, amount=AMOUNTS)
+    def ask_refund(self, pick: int, amount: int) -> None:
+        payment = self.payments[pick % len(self.payments)]
+        with self._refusal_changes_nothing():
+            self.refunds.append(
+                request_refund(
+                    self.session, payment, Money(amount), "r", actor=OFFICER, clock=self.clock
+                )
+            )
+
+    @precondition(lambda self: self.refunds)
+    @rule(pick=PICK, step=st.sampled_from(["approve", "reject", "submit", "submit"]))
+    def decide_refund(self, pick: int, step: str) -> None:
+        refund = self.refunds[pick % len(self.refunds)]
+        with self._refusal_changes_nothing():
+            if step == "submit":
+                submit_refund(self.session, refund, clock=self.clock)
+            else:
+                decide = approve_refund if step == "approve" else reject_refund
+                decide(self.session, refund, actor=APPROVER, clock=self.clock)
+
+    @precondition(lambda self: self.refunds)
+    @rule(pick=PICK, outcome=st.sampled_from(["succeeded", "succeeded", "failed", "pending"]))
+    def answer_refund(self, pick: int, outcome: str) -> None:
+        refund = self.refunds[pick % len(self.refunds)]
+        said = {"id": "r", "kind": "refund", "reference": refund.refund_reference,
+                "outcome": outcome, "txn": f"R{refund.id}"}  # fmt: skip
+        record_refund_outcome(self.session, refund, read_notice(said), clock=self.clock)
+
+    @precondition(lambda self: self.bills)
+    @rule(pick=PICK, end=st.sampled_from([cancel_bill, exempt_bill]))
+    def end(self, pick: int, end: Callable[..., Bill]) -> None:
+        with self._refusal_changes_nothing():
+            end(self.session, self.bills[pick % len(self.bills)], actor=OFFICER, reason="no need",
+                clock=self.clock)  # fmt: skip
+
+    @rule()
+    def much_later(self) -> None:
+        self.clock.advance(days=40)
+        expire_bills(self.session, clock=self.clock)
+
+    # What always holds
+
+    @invariant()
+    def the_books_hold(self) -> None:
+        self.session.flush()
+        assert sum(row.balance_minor for row in trial_balance(self.session)) == 0
+        assert list(broken_rules(self.session)) == []
+
+    @invariant()
+    def receivable_is_what_bills_lack_and_refunds_payable_what_they_hold_too_much(self) -> None:
+        """Bill by bill: due less received is owed to us, or by us, and never both."""
+        for bill in self.bills:
+            sides = self._of_bill(bill)
+            lacking = bill.due_minor - bill.received_minor
+            assert sides.get("receivable", 0) == max(0, lacking) == bill.outstanding.amount_minor
+            assert sides.get("refunds_payable", 0) == -max(0, -lacking)
+
+    @invariant()
+    def received_is_what_succeeded_less_what_was_sent_back(self) -> None:
+        for bill in self.bills:
+            mine = [payment for payment in self.payments if payment.bill_id == bill.id]
+            came = sum(p.collected_minor or 0 for p in mine if p.status is PaymentStatus.SUCCEEDED)
+            ids = {payment.id for payment in mine}
+            sent = sum(
+                refund.amount_minor
+                for refund in self.refunds
+                if refund.payment_id in ids and refund.status is RefundStatus.SUCCEEDED
+            )
+            assert bill.received_minor == came - sent
+
+    @invariant()
+    def clearing_is_what_channels_collected_and_did_not_send_back(self) -> None:
+        for channel in (Channel.VNPAY, Channel.BANK_TRANSFER):
+            mine = {payment.id: payment for payment in self.payments if payment.channel is channel}
+            held = sum(
+                payment.collected_minor or 0
+                for payment in mine.values()
+                if payment.status is PaymentStatus.SUCCEEDED
+            ) - sum(
+                refund.amount_minor
+                for refund in self.refunds
+                if refund.payment_id in mine and refund.status is RefundStatus.SUCCEEDED
+            )
+            assert balance_of(self.session, f"clearing:{channel}") == held
+
+    @invariant()
+    def a_bill_says_what_it_holds(self) -> None:
+        """Paid twice is overpaid, in sight, never merely paid."""
+        for bill in self.bills:
+            excess = bill.received_minor - bill.due_minor
+            assert (bill.status is BillStatus.OVERPAID) is (excess > 0 and bill.received_minor > 0)
+            assert (bill.status is BillStatus.PAID) is (excess == 0 and bill.received_minor > 0)
+
+    @invariant()
+    def receipts_stand_for_money_that_is_there(self) -> None:
+        issued = self.session.exec(
+            select(Receipt.payment_id).where(Receipt.status == ReceiptStatus.ISSUED)
+        ).all()
+        paid = {p.id for p in self.payments if p.status is PaymentStatus.SUCCEEDED}
+        assert len(issued) == len(set(issued))
+        assert set(issued) == paid
+
+    @invariant()
+    def no_more_is_on_its_way_back_than_came(self) -> None:
+        for payment in self.payments:
+            going = sum(
+                refund.amount_minor
+                for refund in self.refunds
+                if refund.payment_id == payment.id
+                and refund.status not in {RefundStatus.REJECTED, RefundStatus.FAILED}
+            )
+            assert going <= (payment.collected_minor or 0)
+
+    def _take(self, raw: Any) -> None:
+        event = record_gateway_event(self.session, raw, "DEMO0001")
+        process_gateway_event(self.session, event.id, FakeGateway(), clock=self.clock)
+
+    def _of_bill(self, bill: Bill) -> dict[str, int]:
+        sides: dict[str, int] = {}
+        for row in self.session.exec(
+            select(LedgerTransfer).join(JournalEntry).where(JournalEntry.bill_id == bill.id)
+        ):
+            sides[row.debit_account] = sides.get(row.debit_account, 0) + row.amount_minor
+            sides[row.credit_account] = sides.get(row.credit_account, 0) - row.amount_minor
+        return sides
+
+    def _all(self, *, but: str = "") -> dict[str, Any]:
+        self.session.flush()
+        return {name: rows for name, rows in everything(self.session).items() if name != but}
+
+    @contextmanager
+    def _refusal_changes_nothing(self) -> Iterator[None]:
+        before = self._all()
+        try:
+            yield
+        except DoisoatError:
+            assert self._all() == before
+
+
+@pytest.mark.filterwarnings("ignore::hypothesis.errors.NonInteractiveExampleWarning")
+def test_money_is_conserved_whatever_happens(sqlite_databases: SqliteDatabases) -> None:
+    with sqlite_databases.copy() as engine:
+        WORLD.engine = engine
+        run_state_machine_as_test(
+            MoneyMachine,
+            settings=settings(max_examples=40, stateful_step_count=30, deadline=None),
+        )

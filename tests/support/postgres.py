@@ -1,0 +1,101 @@
+"""A real PostgreSQL for the tests: made in a temporary folder, reached by a socket, thrown away."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+DEBIAN = Path("/usr/lib/postgresql")
+OWNER = "doisoat"
+_FAST = (
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "listen_addresses=''",
+    "max_connections=60",
+    "shared_buffers=32MB",
+    "autovacuum=off",
+    "log_min_messages=fatal",
+)
+
+
+class PostgresMissingError(Exception):
+    """This machine has no PostgreSQL server, or none that could be started."""
+
+
+def find_binaries() -> Path:
+    """Return the folder of the newest server's programs."""
+    versions = [folder for folder in DEBIAN.glob("*/bin") if (folder / "initdb").exists()]
+    if versions:
+        return max(versions, key=lambda folder: int(folder.parent.name))
+    if (found := shutil.which("initdb")) is not None:
+        return Path(found).resolve().parent
+    raise PostgresMissingError("PostgreSQL is not installed (Debian: apt-get install postgresql)")
+
+
+class PostgresServer:
+    """One server process with its own data, for as long as a test session lasts.
+
+    PostgreSQL refuses to run as root; there another user of the system runs it.
+    """
+
+    def __init__(self) -> None:
+        self._binaries = find_binaries()
+        self._folder = Path(tempfile.mkdtemp(prefix="doisoat-pg-", dir="/tmp"))
+        self._user = _unprivileged_user() if os.geteuid() == 0 else None
+        if self._user is not None:
+            shutil.chown(self._folder, self._user)
+
+    def start(self) -> None:
+        """Make the data folder and start the server.
+
+        Raises:
+            PostgresMissingError: one of the two did not work; the message says why.
+        """
+        data = str(self._folder / "data")
+        self._run("initdb", "-D", data, "-A", "trust", "-U", OWNER, "-E", "UTF8", "--no-sync",
+                  "--locale=C.UTF-8")  # fmt: skip
+        options = " ".join(f"-c {setting}" for setting in _FAST)
+        self._run("pg_ctl", "-D", data, "-w", "-l", str(self._folder / "log"),
+                  "-o", f"-k {self._folder} {options}", "start")  # fmt: skip
+
+    def stop(self) -> None:
+        """Stop the server and remove everything it wrote."""
+        try:
+            self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, database: str) -> str:
+        """Return the address of one of its databases."""
+        return f"postgresql+psycopg://{OWNER}@/{database}?host={self._folder}"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command: Sequence[str] = [str(self._binaries / program), *arguments]
+        if self._user is not None:
+            command = ["runuser", "-u", self._user, "--", *command]
+        done = subprocess.run(
+            command,
+            check=False,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+        )
+        if done.returncode:
+            raise PostgresMissingError(f"{program} failed: {done.stdout[-500:]}")
+
+
+def _unprivileged_user() -> str:
+    for name in ("postgres", "nobody"):
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return name
+    raise PostgresMissingError("PostgreSQL does not run as root, and there is no other user")
