@@ -1,0 +1,1 @@
+"""Payment channels in their own wire formats, each a ``payments.ports.PaymentGateway``."""

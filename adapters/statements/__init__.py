@@ -1,0 +1,1 @@
+"""Bank statements and settlement reports, read exactly or refused clearly."""

@@ -1,0 +1,114 @@
+"""Statements that others wrote: read as an independent scanner found them, or refused."""
+
+import json
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.statements.parser import StatementFileParser
+from reconciliation.ports import Outcome, ParsedFile
+from reconciliation.statement_json import booked_totals
+
+ROOT = Path(__file__).parents[2]
+CORPUS = ROOT.parent / "shared" / "statements" / "corpus"
+MANIFEST = CORPUS / "MANIFEST.json"
+FILES: list[dict[str, Any]] = (
+    json.loads(MANIFEST.read_text(encoding="utf-8"))["files"] if MANIFEST.exists() else []
+)
+CAMT = [f for f in FILES if f["format"] in ("camt052", "camt053", "camt054")]
+HOSTILE = [f for f in FILES if "/hostile/" in f["file"]]
+SECONDS = 2.0
+MEASURED = """
+import re, resource, sys
+from pathlib import Path
+from adapters.statements.parser import StatementFileParser
+parsed = StatementFileParser().parse(Path(sys.argv[1]))
+used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text()).group(1)
+print(parsed.outcome, sum(u.ru_utime + u.ru_stime for u in used), max(int(peak), used[1].ru_maxrss))
+"""
+"""A program of its own, because a process counts the memory of the one that started it."""
+
+needs_corpus = pytest.mark.skipif(
+    not FILES, reason="the statement corpus beside the checkout is not there"
+)
+
+
+def read(file: dict[str, Any]) -> ParsedFile:
+    return StatementFileParser().parse(CORPUS / file["file"])
+
+
+def money(parsed: ParsedFile) -> tuple[int, Decimal, Decimal]:
+    lines = [line for statement in parsed.statements for line in statement.lines]
+    _, credit, debit = booked_totals(lines)
+    return len(lines), credit, debit
+
+
+@needs_corpus
+@pytest.mark.parametrize("file", CAMT, ids=lambda f: f["file"])
+def test_camt_money_is_what_the_witness_found(file: dict[str, Any]) -> None:
+    witness = file["witness"] or {}
+    parsed = read(file)
+
+    if parsed.outcome is Outcome.REFUSED:
+        hostile = "/hostile/" in file["file"]
+        assert hostile or witness.get("unparseable") or not witness.get("statements")
+        return
+    assert money(parsed) == (
+        witness["entries"],
+        Decimal(witness["credit"]),
+        Decimal(witness["debit"]),
+    )
+    if witness["statements_not_balanced"]:
+        assert parsed.outcome is Outcome.HELD
+    proved = [s for s in parsed.statements if s.balance_check == "ok"]
+    assert len(proved) == witness["statements_balanced"]
+
+
+@needs_corpus
+@pytest.mark.parametrize("file", [f for f in CAMT if f["expected"]], ids=lambda f: f["file"])
+def test_camt_facts_stated_by_their_sources_hold(file: dict[str, Any]) -> None:
+    expected, parsed = file["expected"], read(file)
+    lines = [line for statement in parsed.statements for line in statement.lines]
+
+    if expected.get("entries"):
+        minor, currency, _ = expected["entries"][-1]
+        read_minor = {(int(abs(x.amount) * 100), x.currency) for x in lines}
+        assert (abs(int(minor)), currency) in read_minor
+    for role in ("opening", "closing"):
+        if expected.get(role) is not None:
+            assert getattr(parsed.statements[0], f"{role}_balance") == Decimal(expected[role])
+    if "booking_date" in expected:
+        assert str(lines[0].booking_date) == expected["booking_date"]
+    if "currency" in expected:
+        assert {x.currency for x in lines} == {expected["currency"]}
+
+
+@needs_corpus
+@pytest.mark.parametrize("file", HOSTILE, ids=lambda f: f["file"])
+def test_hostile_files_are_answered_quickly_and_in_little_memory(file: dict[str, Any]) -> None:
+    command = [sys.executable, "-c", MEASURED, str(CORPUS / file["file"])]
+    done = subprocess.run(command, capture_output=True, cwd=ROOT, check=True, text=True)
+    outcome, seconds, kibibytes = done.stdout.split()
+
+    assert float(seconds) < SECONDS
+    assert int(kibibytes) < 200 * 1024
+    if (file["wanted_behaviour"] or "").startswith("reject") and "IBAN" not in file["note"]:
+        assert outcome == "refused"
+
+
+@needs_corpus
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f["file"])
+def test_no_file_of_the_corpus_is_more_than_one_answer(file: dict[str, Any]) -> None:
+    parsed = read(file)
+
+    if parsed.outcome is Outcome.REFUSED:
+        assert parsed.statements == []
+        assert len(parsed.problems) == 1
+    else:
+        assert parsed.statements
+    assert all(p.code.startswith("S") and p.where and p.message for p in parsed.problems)
