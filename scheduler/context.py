@@ -1,0 +1,46 @@
+"""What jobs work with: the database, the clock, and the outside as adapters bring it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy.engine import Engine
+
+from core.clock import Clock
+from core.crypto import Vault
+from core.outbox import MessageKind, OutboxMessage
+from payments.channels import Channel
+from payments.ports import PaymentGateway
+from reconciliation.ports import SettlementParser, StatementParser, StatementSource
+
+
+class Gateways(Protocol):
+    """Finds the gateway of a channel and a merchant code."""
+
+    def get(self, channel: Channel, merchant_code: str) -> PaymentGateway:
+        """Return the gateway, or raise ``ChannelNotOfferedError``."""
+        ...
+
+
+class Sender(Protocol):
+    """Sends one kind of message; raises ``DeliveryError`` when it did not arrive."""
+
+    def send(self, message: OutboxMessage, secret: bytes | None) -> str:
+        """Deliver a message and return the other side's answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """Everything a job may use; made once for each process."""
+
+    engine: Engine
+    clock: Clock
+    vault: Vault
+    gateways: Gateways
+    statements: StatementParser
+    settlements: SettlementParser
+    sources: Mapping[str, StatementSource]
+    senders: Mapping[MessageKind, Sender]
+    scratch: Path

@@ -1,0 +1,378 @@
+"""The jobs: thin steps that open a transaction, call one use case, and commit.
+
+Talking to the outside takes two transactions with the call between them, so that a crash leaves
+a visible in-between state which the next run takes up.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypeVar
+
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from core.actors import SYSTEM
+from core.clock import business_day
+from core.crypto import Vault
+from core.db import reading, transaction
+from core.errors import DoisoatError
+from core.money import Money
+from core.outbox import MessageStatus, OutboxMessage, due_messages, record_attempt
+from payments.billing import expire_bills
+from payments.channels import Channel
+from payments.checkout import due_queries, schedule_query
+from payments.collection import end_attempt
+from payments.errors import GatewayRefusedError, GatewayUnavailableError
+from payments.inbox import apply_notice, process_gateway_event, waiting_events
+from payments.ledger.models import AccountingPeriod
+from payments.models import ApiClient, CollectingAccount, Payment, Refund
+from payments.ports import GatewayNotice, NoticeKind, Outcome, PaymentQuery, RefundOrder
+from payments.refunds import record_refund_outcome, submit_refund
+from payments.states import MAY_STILL_COLLECT, PaymentEvent, RefundStatus
+from reconciliation.closing import close_day
+from reconciliation.engine import run_reconciliation
+from reconciliation.errors import DayNotCloseableError
+from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
+from reconciliation.models import Statement
+from reconciliation.ports import FetchedFile, StatementSource
+from scheduler.context import JobContext
+from scheduler.runs import claim_step
+
+EVENT_PATIENCE: Final = timedelta(seconds=60)
+"""How long a stored message may wait for the request that stored it to process it."""
+
+CLOSE_WINDOW_DAYS: Final = 14
+"""How far back days are looked at for closing."""
+
+_TO_SEND: Final = frozenset({RefundStatus.APPROVED, RefundStatus.SUBMITTED})
+_Item = TypeVar("_Item")
+_logger = logging.getLogger(__name__)
+
+
+class StepsFailedError(DoisoatError):
+    """A job has done what it could; some of its steps failed and will be tried again."""
+
+    code = "J001"
+    title = "Some steps of the job failed"
+
+
+def process_events(context: JobContext, due_at: datetime) -> int:
+    """Process messages that were stored by a request which then died."""
+    del due_at  # takes up whatever waits
+    with reading(context.engine) as session:
+        waiting = [
+            (event.id, event.channel, event.merchant_code)
+            for event in waiting_events(session)
+            if event.received_at < context.clock() - EVENT_PATIENCE
+        ]
+
+    def step(event: tuple[str, Channel, str]) -> None:
+        event_id, channel, merchant = event
+        gateway = context.gateways.get(channel, merchant)
+        with transaction(context.engine) as session:
+            process_gateway_event(session, event_id, gateway, clock=context.clock)
+
+    return _each(waiting, step)
+
+
+def poll_payments(context: JobContext, due_at: datetime) -> int:
+    """Ask the channels what became of pending attempts, until each answer is final."""
+    del due_at  # takes up whatever waits
+    with reading(context.engine) as session:
+        due = due_queries(session, now=context.clock())
+    return _each(due, partial(_poll_payment, context))
+
+
+def send_refunds(context: JobContext, due_at: datetime) -> int:
+    """Send approved refunds, and ask again about those still in doubt."""
+    del due_at  # takes up whatever waits
+    with reading(context.engine) as session:
+        waiting = [
+            refund.id
+            for refund in session.exec(
+                select(Refund)
+                .where(col(Refund.status).in_(list(_TO_SEND)))
+                .order_by(col(Refund.created_at))
+            )
+        ]
+    return _each(waiting, partial(_send_refund, context))
+
+
+def expire(context: JobContext, due_at: datetime) -> int:
+    """Expire bills past their last day, and transfer codes that nobody can be asked about."""
+    with transaction(context.engine) as session:
+        if not claim_step(session, "expire/bills", due_at, now=context.clock()):
+            return 0
+        count = expire_bills(session, clock=context.clock)
+        overdue = session.exec(
+            select(Payment)
+            .where(Payment.channel == Channel.BANK_TRANSFER)
+            .where(col(Payment.status).in_(list(MAY_STILL_COLLECT)))
+            .where(col(Payment.expires_at) <= context.clock())
+        ).all()
+        for payment in overdue:
+            end_attempt(session, payment, PaymentEvent.TIMED_OUT, "expired", clock=context.clock)
+        return count + len(overdue)
+
+
+def fetch_statements(context: JobContext, due_at: datetime) -> int:
+    """Take in every file that has arrived; each is stored before its source is told."""
+    del due_at  # takes up whatever waits
+    count = 0
+    for name, source in context.sources.items():
+
+        def step(fetched: FetchedFile, name: str = name, source: StatementSource = source) -> None:
+            report = take_file(context, fetched, source=name)
+            _logger.info("file taken", extra={"file": report.name, "outcome": report.outcome.value})
+            source.taken([fetched.name])
+
+        count += _each(source.fetch(), step)
+    return count
+
+
+def take_file(context: JobContext, fetched: FetchedFile, *, source: str) -> ImportReport:
+    """Parse one file and store it whole in one transaction.
+
+    The provider of a settlement report is told by the folder or the start of its name
+    (``vnpay-…``, ``stripe/…``); everything else is a bank statement.
+    """
+    delivery = Delivery(content=fetched.content, source=source, actor=SYSTEM)
+    provider = provider_of(fetched.name)
+    with _as_path(fetched, context.scratch) as path:
+        if provider is not None:
+            report = context.settlements.parse(path, provider=provider.value)
+            store = partial(import_settlement, parsed=report, delivery=delivery)
+        else:
+            parsed = context.statements.parse(path)
+            store = partial(import_statement, parsed=parsed, delivery=delivery)
+    try:
+        return _stored(context, store)
+    except IntegrityError:  # somebody stored the same bytes or lines just now: see what is new
+        return _stored(context, store)
+
+
+def _stored(context: JobContext, store: Callable[..., ImportReport]) -> ImportReport:
+    with transaction(context.engine) as session:
+        return store(session, vault=context.vault, clock=context.clock)
+
+
+def provider_of(name: str) -> Channel | None:
+    """Return the provider that a file's folder or name starts with."""
+    for channel in Channel:
+        if channel is not Channel.BANK_TRANSFER and name.lower().startswith(channel.value):
+            return channel
+    return None
+
+
+def reconcile(context: JobContext, due_at: datetime) -> int:
+    """Compare every account on which something has changed since its last run."""
+    today = business_day(context.clock())
+    with reading(context.engine) as session:
+        accounts = list(session.exec(select(CollectingAccount.id).order_by(CollectingAccount.id)))
+    compared = 0
+
+    def step(account_id: str) -> None:
+        nonlocal compared
+        with transaction(context.engine) as session:
+            account = session.get_one(CollectingAccount, account_id)
+            name = f"reconcile/{account.account_number}"
+            if claim_step(session, name, due_at, now=context.clock()):
+                run = run_reconciliation(
+                    session, account, as_of=today, clock=context.clock, actor=SYSTEM
+                )
+                compared += run is not None
+
+    _each(accounts, step)
+    return compared
+
+
+def close_days(context: JobContext, due_at: datetime) -> int:
+    """Close each past day of each account whose evidence is complete, the earliest first."""
+    del due_at  # a day is closed once by its key
+    today = business_day(context.clock())
+    with reading(context.engine) as session:
+        covered = session.exec(
+            select(col(Statement.account_id), col(Statement.to_date))
+            .where(col(Statement.to_date) >= today - timedelta(days=CLOSE_WINDOW_DAYS))
+            .where(col(Statement.to_date) < today)
+            .distinct()
+        ).all()
+        closed = {
+            (period.account_id, period.day) for period in session.exec(select(AccountingPeriod))
+        }
+    waiting = sorted({(a, d) for a, d in covered if d is not None} - closed, key=lambda x: x[::-1])
+    closed_now = 0
+
+    def step(place: tuple[str, date]) -> None:
+        nonlocal closed_now
+        account_id, day = place
+        with transaction(context.engine) as session:
+            account = session.get_one(CollectingAccount, account_id)
+            try:
+                close_day(session, account, day, actor=SYSTEM, clock=context.clock)
+            except DayNotCloseableError as problem:
+                _logger.info("day stays open", extra={"code": problem.code})
+            else:
+                closed_now += 1
+
+    _each(waiting, step)
+    return closed_now
+
+
+def send_messages(context: JobContext, due_at: datetime) -> int:
+    """Send what the outbox holds; each attempt is noted in a transaction of its own."""
+    del due_at  # takes up whatever waits
+    now = context.clock()
+    with reading(context.engine) as session:
+        due = due_messages(session, now=now, kinds=list(context.senders))
+        secrets = {m.id: _secret_of(session.get(ApiClient, m.recipient), context) for m in due}
+    for message in due:
+        delivered, answer = _deliver(context, message, secrets[message.id])
+        with transaction(context.engine) as session:
+            current = session.get_one(OutboxMessage, message.id, with_for_update=True)
+            if current.status is MessageStatus.WAITING:  # else another process has delivered it
+                record_attempt(current, delivered=delivered, answer=answer, now=context.clock())
+                session.add(current)
+    return len(due)
+
+
+def _deliver(context: JobContext, message: OutboxMessage, secret: bytes | None) -> tuple[bool, str]:
+    try:
+        return True, context.senders[message.kind].send(message, secret)
+    except DoisoatError as problem:
+        return False, problem.detail
+    except Exception as problem:  # one message that cannot be sent must not stop the others
+        _logger.exception("message failed", extra={"event": message.topic})
+        return False, type(problem).__name__
+
+
+def _secret_of(client: ApiClient | None, context: JobContext) -> bytes | None:
+    if client is None or client.webhook_secret_sealed is None:
+        return None
+    return webhook_secret(client, context.vault)
+
+
+def webhook_secret(client: ApiClient, vault: Vault) -> bytes:
+    """Return the secret that a portal checks our webhooks with."""
+    place = f"api_client.webhook_secret_sealed.{client.id}"
+    return vault.decrypt(client.webhook_secret_sealed or b"", place=place)
+
+
+def _poll_payment(context: JobContext, payment: Payment) -> None:
+    gateway = context.gateways.get(payment.channel, payment.merchant_code)
+    if not gateway.capabilities.queries:
+        return
+    query = PaymentQuery(
+        merchant_reference=payment.merchant_reference,
+        provider_reference=payment.provider_reference,
+        provider_txn_id=payment.provider_txn_id,
+        created_at=payment.created_at,
+        asked_at=context.clock(),
+        request_id=f"{payment.id[4:]}{payment.query_count}"[-32:],
+        expires_at=payment.expires_at,
+    )
+    notice = None
+    try:
+        notice = gateway.query(query)
+    except (GatewayUnavailableError, GatewayRefusedError) as problem:
+        _logger.warning("no answer", extra={"channel": payment.channel, "code": problem.code})
+    except Exception:  # a mistake of ours says nothing about the payment either
+        _logger.exception("no answer", extra={"channel": payment.channel})
+    with transaction(context.engine) as session:
+        current = session.get_one(Payment, payment.id, with_for_update=True)
+        if notice is not None:
+            apply_notice(session, current, notice, clock=context.clock)
+        elif current.status in MAY_STILL_COLLECT:
+            current.query_count += 1
+            schedule_query(current, clock=context.clock)
+            session.add(current)
+
+
+def _send_refund(context: JobContext, refund_id: str) -> None:
+    with transaction(context.engine) as session:
+        refund = session.get_one(Refund, refund_id, with_for_update=True)
+        payment = session.get_one(Payment, refund.payment_id)
+        gateway = context.gateways.get(payment.channel, payment.merchant_code)
+        if not gateway.capabilities.refunds or refund.status not in _TO_SEND:
+            return
+        first = refund.status is RefundStatus.APPROVED
+        if first:
+            submit_refund(session, refund, clock=context.clock)
+    try:
+        notice = gateway.refund(_order(refund, payment, context.clock()))
+    except GatewayUnavailableError as problem:
+        _logger.warning("refund in doubt", extra={"code": problem.code})
+        return
+    except GatewayRefusedError as refusal:
+        if not first:  # what was refused now may have been carried out before
+            _logger.warning("refund in doubt", extra={"code": refusal.code})
+            return
+        notice = _refusal(payment, refusal, context.clock())
+    with transaction(context.engine) as session:
+        current = session.get_one(Refund, refund_id, with_for_update=True)
+        record_refund_outcome(session, current, notice, clock=context.clock)
+
+
+def _refusal(payment: Payment, refusal: GatewayRefusedError, now: datetime) -> GatewayNotice:
+    return GatewayNotice(
+        event_key="",
+        kind=NoticeKind.REFUND,
+        merchant_reference=payment.merchant_reference,
+        outcome=Outcome.FAILED,
+        amount=None,
+        occurred_at=now,
+        reason_code=refusal.code,
+    )
+
+
+def _order(refund: Refund, payment: Payment, now: datetime) -> RefundOrder:
+    return RefundOrder(
+        refund_reference=refund.refund_reference,
+        merchant_reference=payment.merchant_reference,
+        provider_reference=payment.provider_reference,
+        provider_txn_id=payment.provider_txn_id,
+        amount=Money(refund.amount_minor, refund.currency),
+        paid_amount=payment.amount,
+        paid_created_at=payment.created_at,
+        asked_at=now,
+        operator="doisoat",
+        description=f"Hoan tien {payment.merchant_reference}",
+        submitted_at=refund.submitted_at,
+        refund_txn_id=refund.provider_txn_id,
+    )
+
+
+def _each(items: Iterable[_Item], step: Callable[[_Item], None]) -> int:
+    """Do a step for each item, also after one has failed; returns how many there were.
+
+    Raises:
+        StepsFailedError: some failed; all others are done.
+    """
+    count, problems = 0, []
+    for item in items:
+        count += 1
+        try:
+            step(item)
+        except DoisoatError as problem:
+            _logger.warning("step failed", extra={"code": problem.code})
+            problems.append(f"{problem.code} {problem.detail}")
+        except Exception as problem:  # the trace is in the log, the others must not wait for it
+            _logger.exception("step failed")
+            problems.append(type(problem).__name__)
+    if problems:
+        raise StepsFailedError(f"{len(problems)} of {count}: {problems[0]}")
+    return count
+
+
+@contextmanager
+def _as_path(fetched: FetchedFile, scratch: Path) -> Iterator[Path]:
+    scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=scratch) as folder:
+        path = Path(folder) / (Path(fetched.name).name or "file")
+        path.write_bytes(fetched.content)
+        yield path
