@@ -1,0 +1,1 @@
+"""The JSON API of the one-stop portal and the endpoints that channels call."""

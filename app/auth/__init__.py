@@ -1,0 +1,1 @@
+"""Who is asking: staff accounts, sessions, passwords, scope."""

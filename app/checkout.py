@@ -1,0 +1,106 @@
+"""Starting a payment: the intent is committed, the channel called, the answer committed."""
+
+import re
+import unicodedata
+from typing import Final
+
+from sqlalchemy.engine import Engine
+from sqlmodel import Session, select
+
+from core.clock import Clock
+from core.db import transaction
+from core.settings import Settings
+from payments.billing import account_of_office
+from payments.channels import Channel
+from payments.checkout import open_attempt, record_start_unknown, record_started
+from payments.collection import end_attempt, lock_payment
+from payments.errors import BillNotFoundError, GatewayRefusedError, GatewayUnavailableError
+from payments.models import Bill, Office, Payment
+from payments.ports import StartRequest
+from payments.states import PaymentEvent, PaymentStatus
+from scheduler.context import Gateways
+
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9 ]+")
+_DESCRIPTION_LENGTH: Final = 60
+
+
+def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer said
+    engine: Engine,
+    gateways: Gateways,
+    bill_reference: str,
+    channel: Channel,
+    *,
+    payer_ip: str,
+    locale: str,
+    try_again: bool = False,
+    clock: Clock,
+    settings: Settings,
+) -> Payment:
+    """Open an attempt at a channel and return it with where the payer has to go.
+
+    Submitting twice returns the same attempt. A lost answer leaves the attempt in doubt, watched
+    by the scheduler; the payer may then ask to ``try_again``.
+
+    Raises:
+        BillNotFoundError, BillNotPayableError, ChannelNotOfferedError, PaymentInProgressError:
+            nothing was opened.
+        GatewayUnavailableError: the channel's answer was lost; the attempt is in doubt.
+        GatewayRefusedError: the channel certainly did nothing; the attempt has failed.
+    """
+    with transaction(engine) as session:
+        bill = session.exec(select(Bill).where(Bill.bill_reference == bill_reference)).first()
+        if bill is None:
+            raise BillNotFoundError
+        payment = open_attempt(
+            session,
+            bill.id,
+            channel,
+            minutes=settings.payment_minutes,
+            try_again=try_again,
+            clock=clock,
+        )
+        if payment.status is not PaymentStatus.CREATED:
+            return payment
+        request = _request(session, bill, payment, payer_ip, locale, settings)
+    try:
+        started = gateways.get(channel, payment.merchant_code).start(request)
+    except GatewayUnavailableError:
+        with transaction(engine) as session:
+            record_start_unknown(session, lock_payment(session, payment.id), clock=clock)
+        raise
+    except GatewayRefusedError as refusal:
+        with transaction(engine) as session:
+            current = lock_payment(session, payment.id)
+            if current.status is PaymentStatus.CREATED:
+                end_attempt(session, current, PaymentEvent.DECLINED, refusal.code, clock=clock)
+        raise
+    with transaction(engine) as session:
+        return record_started(session, lock_payment(session, payment.id), started, clock=clock)
+
+
+def _request(
+    session: Session, bill: Bill, payment: Payment, payer_ip: str, locale: str, settings: Settings
+) -> StartRequest:
+    account = account_of_office(session, session.get_one(Office, bill.office_id))
+    assert account is not None  # noqa: S101 - open_attempt refuses an office without one
+    return StartRequest(
+        merchant_reference=payment.merchant_reference,
+        bill_reference=bill.bill_reference,
+        amount=payment.amount,
+        description=plain_text(f"{bill.bill_reference} {bill.title_vi}"),
+        return_url=f"{settings.base_url.rstrip('/')}/payments/{payment.id}/return",
+        payer_ip=payer_ip,
+        locale=locale,
+        created_at=payment.created_at,
+        expires_at=payment.expires_at,
+        collecting_bank_bin=account.bank_bin,
+        collecting_account=account.account_number,
+        collecting_account_name=account.account_name,
+    )
+
+
+def plain_text(text: str) -> str:
+    """Return text as every channel takes it: letters without diacritics, digits and blanks."""
+    folded = unicodedata.normalize("NFKD", text.replace("đ", "d").replace("Đ", "D"))
+    ascii_text = folded.encode("ascii", "ignore").decode()
+    return " ".join(_UNSAFE.sub(" ", ascii_text).split())[:_DESCRIPTION_LENGTH].strip()

@@ -1,0 +1,1 @@
+"""The demonstration: an invented city whose fee days are played on a moved clock."""

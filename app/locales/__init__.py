@@ -1,0 +1,1 @@
+"""The catalogues of all languages, and what gathers their messages from the source."""

@@ -1,0 +1,114 @@
+"""Gathers every message of templates, pages, errors and reasons, and updates catalogues."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_dir
+from babel.messages.pofile import read_po, write_po
+
+import app.main  # noqa: F401 - makes every error known, so that its title is gathered
+from app.i18n import LANGUAGE_NAMES, Language
+from core.errors import DoisoatError
+from reconciliation.matching.reasons import ENGLISH
+
+APP: Final = Path(__file__).parent.parent
+_METHODS: Final = [
+    ("pages/**.py", "python"),
+    ("i18n.py", "python"),
+    ("templates/**.html", "jinja2"),
+]
+_KEYWORDS: Final = {
+    "_": None,
+    "m": None,
+    "marked": None,
+    "say": None,
+    "words.say": None,
+    "count": (1, 2),
+}
+
+_EMPTY_HEADERS: Final = (
+    '"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator',
+    '"Report-Msgid-Bugs-To', '"Language-Team', '"Project-Id-Version',
+)  # fmt: skip
+
+
+def gather() -> Catalog:
+    """Return all messages that pages can show, in English, sorted by their text."""
+    found: dict[str, str | tuple[str, str]] = {}
+    for message in (*_from_source(), *_titles(), *ENGLISH.values()):
+        key = message if isinstance(message, str) else message[0]
+        found[key] = message
+    catalogue = Catalog(project="doisoat", charset="utf-8")
+    for key in sorted(found):
+        catalogue.add(found[key])
+    return catalogue
+
+
+def updated(known: Catalog, language: Language) -> Catalog:
+    """Return a catalogue with exactly the present messages and the translations that it had."""
+    fresh = Catalog(
+        locale=language.value,
+        header_comment=f"# Messages of doisoat in {LANGUAGE_NAMES[language]}.",
+        charset="utf-8",
+        fuzzy=False,
+    )
+    for message in gather():
+        if not message.id:
+            continue
+        before = known.get(message.id)
+        kept = before.string if before is not None and not before.fuzzy else ""
+        fresh.add(message.id, message.id if language is Language.ENGLISH else kept)
+    return fresh
+
+
+def read_catalogue(path: Path, language: Language) -> Catalog:
+    """Return a committed catalogue; an empty one where there is none yet."""
+    if not path.exists():
+        return Catalog(locale=language.value)
+    with path.open("rb") as text:
+        return read_po(text, locale=language.value)
+
+
+def write_catalogue(path: Path, catalogue: Catalog) -> None:
+    """Write a catalogue without places and dates, so that only changed messages show as changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as text:
+        write_po(text, catalogue, omit_header=False, no_location=True, width=100)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept = (one for one in lines if not one.startswith(_EMPTY_HEADERS))
+    path.write_text("".join(kept), encoding="utf-8")
+
+
+def _from_source() -> Iterator[str | tuple[str, str]]:
+    found = extract_from_dir(
+        APP,
+        method_map=_METHODS,
+        keywords=_KEYWORDS,
+        directory_filter=lambda folder: (
+            Path(folder).name
+            in {
+                "pages",
+                "templates",
+                "citizen",
+                "staff",
+            }
+        ),
+    )
+    for _, _, message, _, _ in found:
+        yield message if isinstance(message, str) else (message[0], message[1])
+
+
+def _titles() -> Iterator[str]:
+    waiting = [DoisoatError]
+    while waiting:
+        kind = waiting.pop()
+        yield kind.title
+        waiting += kind.__subclasses__()
+
+
+def is_translated(message: Message) -> bool:
+    """Whether every form of a message has a translation that is no guess."""
+    forms = message.string if isinstance(message.string, tuple | list) else (message.string,)
+    return all(forms) and not message.fuzzy

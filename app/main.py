@@ -1,0 +1,77 @@
+"""The web application, made from settings, a database and channels; nothing global."""
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from app import errors
+from app.api.routes import router as api_router
+from app.auth.passwords import Passwords
+from app.dependencies import EngineDep, refuse_cross_site
+from app.middleware import ProtectionMiddleware
+from app.pages import (
+    admin,
+    auditor,
+    citizen,
+    decisions,
+    jobs,
+    mismatches,
+    officer,
+    signing_in,
+    statements,
+)
+from app.pages.rendering import ASSETS
+from core.clock import Clock, utc_now
+from core.settings import Settings
+from scheduler.context import JobContext
+
+PAGES = (citizen, signing_in, officer, mismatches, decisions, statements, jobs, auditor, admin)
+
+health = APIRouter()
+
+
+@health.get("/healthz", include_in_schema=False)
+def answer_health(engine: EngineDep) -> JSONResponse:
+    """Say whether the application can serve: it runs and reaches its database."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except SQLAlchemyError:
+        return JSONResponse({"status": "database unreachable"}, status_code=503)
+    return JSONResponse({"status": "ok"})
+
+
+def create_app(
+    settings: Settings,
+    context: JobContext,
+    *,
+    passwords: Passwords | None = None,
+    session_clock: Clock = utc_now,
+) -> FastAPI:
+    """Return the application, working with the same outside as the scheduler's jobs.
+
+    Business follows the context's clock; sessions of staff follow ``session_clock``, the real
+    time, because a demonstration that plays ten days in a minute must not sign anybody out.
+    """
+    app = FastAPI(
+        title="doisoat", docs_url="/api/docs", redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    app.state.settings = settings
+    app.state.context = context
+    app.state.engine = context.engine
+    app.state.gateways = context.gateways
+    app.state.clock = context.clock
+    app.state.passwords = passwords or Passwords()
+    app.state.session_clock = session_clock
+    app.add_middleware(ProtectionMiddleware, settings=settings, on_failure=errors.answer_unexpected)
+    errors.install(app)
+    app.include_router(health)
+    app.include_router(api_router)
+    for module in PAGES:
+        app.include_router(
+            module.router, include_in_schema=False, dependencies=[Depends(refuse_cross_site)]
+        )
+    app.mount("/static", StaticFiles(directory=ASSETS, check_dir=False), name="static")
+    return app

@@ -1,0 +1,1 @@
+"""Server-rendered pages of citizens, officers, approvers and auditors."""

@@ -1,0 +1,351 @@
+"""The citizen's pages: find a bill, see what is owed, pay it, learn what became of the money.
+
+Nobody signs in here, and dossier codes are sequential: so no public page shows a payer's name.
+Only a receipt's own secret address, which goes to the payer and the portal, does.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Engine
+
+from adapters.gateways.qr_image import qr_png
+from adapters.gateways.vietqr import parse_vietqr
+from app.checkout import begin_payment
+from app.dependencies import (
+    ClientAddress,
+    ClockDep,
+    EngineDep,
+    GatewaysDep,
+    ReadSession,
+    SettingsDep,
+    WordsDep,
+)
+from app.i18n import Words, marked
+from app.pages import labels
+from app.pages.receipt_pdf import ReceiptFacts, receipt_pdf
+from app.pages.rendering import render
+from app.pages.standing import standing_of
+from core.clock import Clock, business_day
+from core.db import reading
+from core.settings import Settings
+from payments import queries
+from payments.channels import Channel
+from payments.checkout import offered_channels
+from payments.errors import (
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    PaymentInProgressError,
+    PaymentNotFoundError,
+    ReceiptNotFoundError,
+)
+from payments.models import Payment, Receipt
+from payments.queries import BillView, PaymentView
+from payments.states import MAY_STILL_COLLECT, PAYABLE, BillStatus, PaymentStatus
+
+router = APIRouter()
+
+_ENDED: Final = {
+    BillStatus.PAID: marked("Paid in full"),
+    BillStatus.OVERPAID: marked("Paid in full"),
+    BillStatus.CANCELLED: marked("This bill was cancelled; nothing is to be paid"),
+    BillStatus.EXPIRED: marked("The last day to pay has passed; please ask the office"),
+    BillStatus.EXEMPT: marked("Exempt; nothing is to be paid"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A transfer order for people: where to, and each field with what is copied of it."""
+
+    bank: str
+    account: str
+    content: str
+    fields: list[tuple[str, str, str]]
+
+
+@router.get("/")
+def show_home(request: Request, words: WordsDep, code: str = "") -> Response:
+    """Show the start page."""
+    return render(request, words, "citizen/home.html", code=code, errors=[])
+
+
+@router.get("/find")
+def find_bill(request: Request, words: WordsDep, session: ReadSession, code: str = "") -> Response:
+    """Lead to the bill that a code names, or list the bills of a dossier."""
+    bills = queries.find_bills(session, code[:80])
+    if len(bills) == 1:
+        address = f"/bills/{bills[0].bill_reference}"
+        return RedirectResponse(address, HTTPStatus.SEE_OTHER)
+    if bills:
+        shown = code.strip().upper()
+        return render(request, words, "citizen/found.html", bills=bills, code=shown)
+    text = (
+        words.say("No bill has this code. Please compare it with your paper, letter by letter.")
+        if code.strip()
+        else words.say("Enter the code of your bill or dossier")
+    )
+    return render(
+        request,
+        words,
+        "citizen/home.html",
+        status_code=HTTPStatus.NOT_FOUND if code.strip() else HTTPStatus.UNPROCESSABLE_ENTITY,
+        code=code,
+        errors=[{"text": text, "href": "#code"}],
+    )
+
+
+@router.get("/bills/{reference}")
+def show_bill(
+    request: Request,
+    reference: str,
+    words: WordsDep,
+    session: ReadSession,
+    clock: ClockDep,
+    again: str = "",
+) -> Response:
+    """Show a bill: procedure, office, fees and their legal basis, and how to pay it."""
+    view = queries.get_bill_view(session, reference)
+    channels = offered_channels(session, view.office)
+    values = _bill_values(view, channels, words, clock=clock, ask_again=bool(again))
+    return render(request, words, "citizen/bill.html", **values)
+
+
+@router.post("/bills/{reference}/payments")
+def start_payment(  # noqa: PLR0913, PLR0917 - what a payment needs
+    request: Request,
+    reference: str,
+    words: WordsDep,
+    engine: EngineDep,
+    gateways: GatewaysDep,
+    settings: SettingsDep,
+    clock: ClockDep,
+    address: ClientAddress,
+    channel: Annotated[str, Form()] = "",
+    try_again: Annotated[str, Form()] = "",
+) -> Response:
+    """Begin to pay and lead on to the channel; sending the form twice begins one payment."""
+    with reading(engine) as session:  # closed before the channel is called
+        view = queries.get_bill_view(session, reference)
+        channels = offered_channels(session, view.office)
+    if channel not in set(Channel) or Channel(channel) not in channels:
+        error = words.say("Choose how you want to pay")
+        values = _bill_values(view, channels, words, clock=clock, error=error)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return render(request, words, "citizen/bill.html", status_code=status, **values)
+    try:
+        payment = begin_payment(
+            engine,
+            gateways,
+            view.bill.bill_reference,
+            Channel(channel),
+            payer_ip=address,
+            locale=words.language.value,
+            try_again=bool(try_again),
+            clock=clock,
+            settings=settings,
+        )
+    except PaymentInProgressError:
+        error = words.say("An earlier attempt may still be collected")
+        values = _bill_values(
+            view, channels, words, clock=clock, error=error, ask_again=True, chosen=channel
+        )
+        status = HTTPStatus.CONFLICT
+        return render(request, words, "citizen/bill.html", status_code=status, **values)
+    except (GatewayUnavailableError, GatewayRefusedError):
+        # The attempt is written down; its own page says what is known of it, and keeps asking.
+        payment = _latest_attempt(engine, view.bill.id, Channel(channel))
+    onward = f"/payments/{payment.id}"
+    if payment.status is PaymentStatus.PENDING and payment.redirect_url:
+        onward = payment.redirect_url
+    return RedirectResponse(onward, HTTPStatus.SEE_OTHER)
+
+
+def _latest_attempt(engine: Engine, bill_id: str, channel: Channel) -> Payment:
+    with reading(engine) as session:
+        attempts = queries.list_attempts(session, bill_id)
+    return [attempt for attempt in attempts if attempt.channel is channel][-1]
+
+
+def _bill_values(
+    view: BillView,
+    channels: list[Channel],
+    words: Words,
+    *,
+    clock: Clock,
+    error: str = "",
+    ask_again: bool = False,
+    chosen: str = "",
+) -> dict[str, Any]:
+    bill, now = view.bill, clock()
+    in_doubt = [
+        p
+        for p in view.attempts
+        if p.status in MAY_STILL_COLLECT and p.channel is not Channel.BANK_TRANSFER
+    ]
+    payable = bill.status in PAYABLE and business_day(now) <= bill.expires_on
+    ended = _ENDED.get(bill.status, _ENDED[BillStatus.EXPIRED])
+    return {
+        "view": view,
+        "payable": payable,
+        "overdue": business_day(now) > bill.due_date,
+        "status_line": words.say(ended),
+        "in_doubt": in_doubt,
+        "channels": [
+            {
+                "value": channel.value,
+                "text": words.say(labels.name(channel)),
+                "hint": {"text": words.say(labels.CHANNEL_HINTS[channel])},
+            }
+            for channel in channels
+        ],
+        "chosen": chosen or (channels[0].value if len(channels) == 1 else ""),
+        "ask_again": ask_again,
+        "errors": [{"text": error, "href": "#channel"}] if error else [],
+    }
+
+
+@router.get("/payments/{payment_id}")
+def show_payment(
+    request: Request, payment_id: str, words: WordsDep, session: ReadSession, clock: ClockDep
+) -> Response:
+    """Show what became of a payment, as we know it."""
+    view = queries.get_payment_view(session, payment_id)
+    standing = standing_of(view, words, now=clock())
+    payment = view.payment
+    received = payment.collected_minor
+    return render(
+        request,
+        words,
+        "citizen/payment.html",
+        view=view,
+        headline=standing.headline,
+        sentences=standing.sentences,
+        refresh_seconds=standing.refresh_seconds,
+        continue_url=standing.continue_url,
+        may_try_again=standing.may_try_again,
+        transfer=_transfer(view, words) if standing.show_transfer else None,
+        money_received=words.minor(
+            payment.amount_minor if received is None else received,
+            payment.collected_currency or payment.currency.value,
+        ),
+    )
+
+
+@router.get("/payments/{payment_id}/return")
+def take_back(payment_id: str) -> Response:
+    """Receive a payer from a channel's page; what the channel adds is not believed."""
+    return RedirectResponse(f"/payments/{payment_id}", HTTPStatus.SEE_OTHER)
+
+
+def _transfer(view: PaymentView, words: Words) -> Transfer:
+    account, payment, say = view.account, view.payment, words.say
+    content = parse_vietqr(payment.qr_payload or "").purpose
+    return Transfer(
+        account.bank_name,
+        account.account_number,
+        content,
+        [
+            (say("Bank"), account.bank_name, account.bank_name),
+            (say("Account number"), account.account_number, account.account_number),
+            (say("Account name"), account.account_name, account.account_name),
+            (say("Amount"), words.money(payment.amount), payment.amount.decimal),
+            (say("Content"), content, content),
+        ],
+    )
+
+
+@router.get("/payments/{payment_id}/qr.png")
+def send_qr(payment_id: str, session: ReadSession, download: str = "") -> Response:
+    """Send the transfer code of a payment as a picture; bank apps read it from a phone's photos."""
+    view = queries.get_payment_view(session, payment_id)
+    if view.payment.qr_payload is None:
+        raise PaymentNotFoundError
+    headers = {"cache-control": "private, max-age=3600"}
+    if download:
+        name = f"{view.bill.bill_reference}.png"
+        headers["content-disposition"] = f'attachment; filename="{name}"'
+    return Response(qr_png(view.payment.qr_payload), media_type="image/png", headers=headers)
+
+
+# Receipts
+
+
+@router.get("/payments/{payment_id}/receipt")
+def show_copy(request: Request, payment_id: str, words: WordsDep, session: ReadSession) -> Response:
+    """Show the receipt of a payment without the payer's name."""
+    view, receipt = _copy(session, payment_id)
+    return _receipt_page(request, words, view, receipt, named=False)
+
+
+@router.get("/payments/{payment_id}/receipt.pdf")
+def send_copy(
+    payment_id: str, words: WordsDep, session: ReadSession, settings: SettingsDep
+) -> Response:
+    """Send the receipt of a payment as PDF without the payer's name."""
+    view, receipt = _copy(session, payment_id)
+    return _receipt_file(words, settings, view, receipt, named=False)
+
+
+@router.get("/receipts/{token}")
+def show_receipt(request: Request, token: str, words: WordsDep, session: ReadSession) -> Response:
+    """Show the receipt that a secret address names; a voided one says so."""
+    pdf = token.endswith(".pdf")
+    view, receipt = _named(session, token.removesuffix(".pdf"))
+    if pdf:
+        return _receipt_file(words, request.app.state.settings, view, receipt, named=True)
+    return _receipt_page(request, words, view, receipt, named=True)
+
+
+def _copy(session: ReadSession, payment_id: str) -> tuple[PaymentView, Receipt]:
+    view = queries.get_payment_view(session, payment_id)
+    if view.receipt is None:
+        raise ReceiptNotFoundError
+    return view, view.receipt
+
+
+def _named(session: ReadSession, token: str) -> tuple[PaymentView, Receipt]:
+    found = queries.find_payment_of_receipt(session, token)
+    if found is None:
+        raise ReceiptNotFoundError
+    return found
+
+
+def _receipt_page(
+    request: Request, words: Words, view: PaymentView, receipt: Receipt, *, named: bool
+) -> Response:
+    address = f"{_receipt_path(view, receipt, named=named)}.pdf"
+    return render(
+        request,
+        words,
+        "citizen/receipt.html",
+        view=view,
+        receipt=receipt,
+        named=named,
+        pdf_address=address,
+    )
+
+
+def _receipt_file(
+    words: Words, settings: Settings, view: PaymentView, receipt: Receipt, *, named: bool
+) -> Response:
+    facts = ReceiptFacts(
+        view=view,
+        receipt=receipt,
+        named=named,
+        address=settings.base_url + _receipt_path(view, receipt, named=named),
+        city=words.pick(settings.city_name_vi, settings.city_name_en),
+    )
+    name = f"receipt-{receipt.number}.pdf"
+    return Response(
+        receipt_pdf(facts, words),
+        media_type="application/pdf",
+        headers={"content-disposition": f'inline; filename="{name}"'},
+    )
+
+
+def _receipt_path(view: PaymentView, receipt: Receipt, *, named: bool) -> str:
+    return f"/receipts/{receipt.token}" if named else f"/payments/{view.payment.id}/receipt"

@@ -1,0 +1,96 @@
+"""Jobs: what the scheduler did and when, and running one at once."""
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+from sqlmodel import Session, col, select
+
+from app.auth.accounts import names_of
+from app.dependencies import ClockDep, JobRunner, ReadSession, Reviewer, WordsDep
+from app.i18n import marked
+from app.pages.listing import address_of
+from app.pages.rendering import render
+from core.actors import Permission
+from core.audit import record_audit
+from core.db import transaction
+from core.errors import NotFoundError
+from payments.queries import Page, paginate
+from scheduler.context import JobContext
+from scheduler.runs import JobRun
+from scheduler.schedule import JOBS, get_job, run_now
+
+router = APIRouter()
+
+NAMES = {
+    "process_events": marked("Take up stored channel messages"),
+    "poll_payments": marked("Ask channels about payments in doubt"),
+    "send_refunds": marked("Send approved refunds"),
+    "expire": marked("Expire bills past their last day"),
+    "fetch_statements": marked("Take in statements that arrived"),
+    "reconcile": marked("Compare records with the evidence"),
+    "close_days": marked("Close finished days"),
+    "send_messages": marked("Send messages"),
+}
+"""What the jobs are called; a job that is new here is shown by its own name."""
+
+
+@router.get("/staff/jobs")
+def list_jobs(
+    request: Request,
+    person: Reviewer,
+    words: WordsDep,
+    session: ReadSession,
+    job: str = "",
+    page: int = 1,
+) -> Response:
+    """Show each job with its latest run, and the history of runs."""
+    history = list_runs(session, job=job, page=page)
+    return render(
+        request,
+        words,
+        "staff/jobs.html",
+        person=person,
+        jobs=JOBS,
+        latest=latest_runs(session),
+        job_names=NAMES,
+        history=history,
+        names=names_of(session, [run.requested_by for run in history.rows]),
+        job=job,
+        address=address_of(request),
+        may_run=person.actor.may(Permission.RUN_JOBS),
+    )
+
+
+@router.post("/staff/jobs/{name}/runs")
+def run_job(request: Request, name: str, person: JobRunner, clock: ClockDep) -> Response:
+    """Run a job at once; what it did stands in the history."""
+    context: JobContext = request.app.state.context
+    try:
+        job = get_job(name)
+    except KeyError:
+        raise NotFoundError from None
+    with transaction(context.engine) as session:
+        record_audit(session, person.actor, "run_job", ("job", name), clock=clock)
+    run_now(context, job, requested_by=person.actor.id)
+    return RedirectResponse(f"/staff/jobs?job={name}", HTTPStatus.SEE_OTHER)
+
+
+def list_runs(session: Session, *, job: str, page: int) -> Page[JobRun]:
+    """Return the runs of all jobs or of one, the newest first."""
+    query = select(JobRun)
+    if job:
+        query = query.where(JobRun.job == job)
+    newest = col(JobRun.started_at).desc(), col(JobRun.job)
+    return paginate(session, query.order_by(*newest), page)
+
+
+def latest_runs(session: Session) -> dict[str, JobRun]:
+    """Return the newest run of each job."""
+    latest = {}
+    for job in JOBS:
+        query = select(JobRun).where(JobRun.job == job.name)
+        run = session.exec(query.order_by(col(JobRun.due_at).desc()).limit(1)).first()
+        if run is not None:
+            latest[job.name] = run
+    return latest

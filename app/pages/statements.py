@@ -1,0 +1,172 @@
+"""Evidence from outside: statement files and settlement reports, listed, shown and uploaded."""
+
+from http import HTTPStatus
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from fastapi import APIRouter, File, Form, Request, UploadFile
+from fastapi.responses import RedirectResponse, Response
+from sqlmodel import Session
+
+from app.auth.accounts import names_of
+from app.auth.sessions import SignedIn
+from app.dependencies import Importer, ReadSession, Reviewer, WordsDep
+from app.pages.listing import address_of, chosen
+from app.pages.rendering import render
+from core.actors import Permission
+from core.db import reading, transaction
+from core.errors import DoisoatError
+from payments import queries as payment_queries
+from payments.channels import Channel
+from reconciliation import queries
+from reconciliation.errors import AccountUnknownError
+from reconciliation.identity import normalise_account
+from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
+from reconciliation.ports import Outcome, ParsedFile
+from reconciliation.states import ItemKind
+from scheduler.context import JobContext
+
+router = APIRouter()
+UPLOADED = "upload"
+"""Where an uploaded file came from, in its record."""
+
+
+class FileMissingError(DoisoatError):
+    """The form came without a file."""
+
+    code = "S030"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "Choose a file"
+
+
+@router.get("/staff/statements")
+def list_statements(
+    request: Request,
+    person: Reviewer,
+    words: WordsDep,
+    session: ReadSession,
+    outcome: str = "",
+    page: int = 1,
+) -> Response:
+    """List the files that arrived, with what became of them, and take new ones."""
+    return _list_page(request, session, person, words, outcome=outcome, page=page)
+
+
+def _list_page(
+    request: Request,
+    session: Session,
+    person: SignedIn,
+    words: WordsDep,
+    *,
+    outcome: str = "",
+    page: int = 1,
+    error: DoisoatError | None = None,
+) -> Response:
+    found = queries.list_files(
+        session,
+        scope=person.actor.office_path,
+        reader_id=person.actor.id,
+        outcome=chosen(Outcome, outcome),
+        page=page,
+    )
+    return render(
+        request,
+        words,
+        "staff/statements.html",
+        status_code=error.status if error else HTTPStatus.OK,
+        person=person,
+        found=found,
+        outcome=outcome,
+        outcomes=list(Outcome),
+        names=names_of(session, [row.imported_by for row in found.rows]),
+        accounts={
+            account.id: account
+            for account in payment_queries.list_accounts(session, scope=person.actor.office_path)
+        },
+        providers=[channel for channel in Channel if channel is not Channel.BANK_TRANSFER],
+        address=address_of(request),
+        may_import=person.actor.may(Permission.IMPORT_STATEMENTS),
+        error=error,
+    )
+
+
+@router.get("/staff/statements/{file_id}")
+def show_statement(
+    request: Request, file_id: str, person: Reviewer, words: WordsDep, session: ReadSession
+) -> Response:
+    """Show one file: its statements or report, every line with its state, and every problem."""
+    scope = person.actor.office_path
+    row = queries.get_file(session, file_id, scope=scope, reader_id=person.actor.id)
+    lines = queries.list_statement_lines(session, [one.id for one in row.statements])
+    settled = queries.list_settlement_lines(session, [one.id for one in row.settlements])
+    states = queries.states_of_items(session, ItemKind.BANK, [line.id for line in lines])
+    states |= queries.states_of_items(session, ItemKind.SETTLEMENT, [one.id for one in settled])
+    accounts = payment_queries.list_accounts(session, scope=scope)
+    return render(
+        request,
+        words,
+        "staff/statement.html",
+        person=person,
+        file=row,
+        lines=lines,
+        settled=settled,
+        states=states,
+        accounts={account.id: account for account in accounts},
+        names=names_of(session, [row.imported_by]),
+    )
+
+
+@router.post("/staff/statements")
+def upload_statement(
+    request: Request,
+    person: Importer,
+    words: WordsDep,
+    file: Annotated[UploadFile | None, File()] = None,
+    kind: Annotated[str, Form()] = "statement",
+) -> Response:
+    """Take in a file: stored once, whole, or kept aside with the reason. Twice adds nothing."""
+    context: JobContext = request.app.state.context
+    try:
+        if file is None or not file.filename:
+            raise FileMissingError
+        report = _take(context, file.file.read(), Path(file.filename).name, kind, person)
+    except DoisoatError as refusal:
+        with reading(context.engine) as session:
+            return _list_page(request, session, person, words, error=refusal)
+    place = f"/staff/statements/{report.file_id}"
+    known = "?known=yes" if report.known_file else ""
+    return RedirectResponse(place + known, HTTPStatus.SEE_OTHER)
+
+
+def _take(
+    context: JobContext, content: bytes, name: str, kind: str, person: SignedIn
+) -> ImportReport:
+    """Parse with no transaction open, then store in one."""
+    provider = chosen(Channel, kind)
+    delivery = Delivery(content=content, source=UPLOADED, actor=person.actor)
+    context.scratch.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=context.scratch) as folder:
+        path = Path(folder) / (name or "file")
+        path.write_bytes(content)
+        if provider is not None:
+            settlement = context.settlements.parse(path, provider=provider.value)
+            with transaction(context.engine) as session:
+                return import_settlement(
+                    session, settlement, delivery, vault=context.vault, clock=context.clock
+                )
+        parsed = context.statements.parse(path)
+    with transaction(context.engine) as session:
+        _refuse_foreign(session, parsed, person)
+        return import_statement(session, parsed, delivery, vault=context.vault, clock=context.clock)
+
+
+def _refuse_foreign(session: Session, parsed: ParsedFile, person: SignedIn) -> None:
+    """Refuse a statement of an account that other offices collect on."""
+    every = payment_queries.list_accounts(session, scope="/")
+    own = payment_queries.list_accounts(session, scope=person.actor.office_path)
+    foreign = {normalise_account(a.account_number) for a in every} - {
+        normalise_account(a.account_number) for a in own
+    }
+    if any(normalise_account(one.account) in foreign for one in parsed.statements):
+        raise AccountUnknownError("the statement is of an account of other offices")

@@ -1,0 +1,133 @@
+"""Vietnamese and English from the start: what is chosen, and that nothing is left untranslated."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Catalog
+from jinja2 import Environment
+
+from app.i18n import LOCALES, Language, Words, choose_language
+from app.locales.catalogues import gather, is_translated, read_catalogue
+from core.db import transaction
+from tests.factories import a_bill
+from tests.web.conftest import Site
+
+TEMPLATES = Path(__file__).parents[2] / "app" / "templates"
+PLACES = re.compile(r"%\((\w+)\)s|\{(\w+)\}")
+SHOWN_ATTRIBUTES = ("alt", "title", "aria-label", "placeholder")
+OWN_NAME = {"doisoat", "csv"}
+
+
+def _catalogue(language: Language) -> Catalog:
+    path = LOCALES / language.value / "LC_MESSAGES" / "messages.po"
+    return read_catalogue(path, language)
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_every_message_is_translated_and_none_is_left_over(language: Language) -> None:
+    catalogue = _catalogue(language)
+    present = {message.id for message in catalogue if message.id}
+    wanted = {message.id for message in gather() if message.id}
+    assert present == wanted, "run python -m app.locales"
+    assert [m.id for m in catalogue if m.id and not is_translated(m)] == []
+
+
+def test_translations_keep_every_place_of_their_message() -> None:
+    for message in _catalogue(Language.VIETNAMESE):
+        one = message.id if isinstance(message.id, str) else message.id[-1]
+        said = message.string if isinstance(message.string, str) else message.string[-1]
+        if message.id:
+            assert sorted(PLACES.findall(one)) == sorted(PLACES.findall(said)), one
+
+
+def test_vietnamese_says_something_else_than_english_but_for_names() -> None:
+    same = {m.id for m in _catalogue(Language.VIETNAMESE) if m.id and m.id == m.string}
+    assert same <= {"VNPay", "SHA-256", "Menu"}
+
+
+class _Shown(HTMLParser):
+    """Collects what a template shows besides what Jinja fills in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del tag
+        self.texts += [value or "" for name, value in attrs if name in SHOWN_ATTRIBUTES]
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: f"{path.parent.name}-{path.name}"
+)
+def test_templates_hold_no_text_of_their_own(path: Path) -> None:
+    tokens = Environment(autoescape=True).lex(path.read_text(encoding="utf-8"))
+    shown = _Shown()
+    shown.feed("".join(value if kind == "data" else "\ufffc" for _, kind, value in tokens))
+    words = {word for text in shown.texts for word in re.findall(r"[^\W\d_]{2,}", text)}
+    assert words <= OWN_NAME, sorted(words)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: f"{path.parent.name}-{path.name}"
+)
+def test_component_texts_are_translated(path: Path) -> None:
+    literal = re.compile(r"'(?:text|titleText|summaryText|landmarkLabel)':\s*['\"]")
+    assert not literal.search(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "remembered", "accepted", "expected"),
+    [
+        (None, None, "", "vi"),
+        (None, None, "fr-FR,fr;q=0.9", "vi"),
+        (None, None, "en-GB,en;q=0.9,vi;q=0.8", "en"),
+        (None, None, "vi;q=0.3,en;q=0.8", "en"),
+        (None, None, "en;q=0, vi;q=0.1", "vi"),
+        (None, None, "en;q=broken", "vi"),
+        (None, "en", "vi", "en"),
+        ("vi", "en", "en", "vi"),
+        ("xx", None, "en", "en"),
+    ],
+)
+def test_the_language_asked_for_wins_then_the_remembered_then_the_accepted(
+    asked: str | None, remembered: str | None, accepted: str, expected: str
+) -> None:
+    assert choose_language(asked, remembered, accepted) == expected
+
+
+def test_a_language_asked_for_is_remembered(site: Site) -> None:
+    client = site.visitor("vi")
+    assert 'lang="vi"' in client.get("/").text
+    assert 'lang="en"' in client.get("/?lang=en").text
+    assert "Find my bill" in client.get("/").text
+
+
+def test_the_link_to_the_other_language_leads_to_the_same_page(site: Site) -> None:
+    page = site.visitor("vi").get("/find?code=MC1").text
+    assert 'href="/find?code=MC1&amp;lang=en"' in page
+
+
+def test_a_bill_is_in_the_readers_language_with_its_way_of_writing_money(site: Site) -> None:
+    with transaction(site.engine) as session:
+        reference = a_bill(session, site.city, clock=site.clock).bill_reference
+    vietnamese = site.visitor("vi").get(f"/bills/{reference}").text
+    english = site.visitor("en").get(f"/bills/{reference}").text
+    assert "Đăng ký khai sinh" in vietnamese
+    assert "83.000\xa0₫" in vietnamese
+    assert "07/11/2026" in vietnamese
+    assert "Registration of a birth" in english
+    assert "VND\xa083,000" in english
+    assert "7 November 2026" in english
+
+
+def test_words_count_in_both_languages() -> None:
+    forms = "%(number)s entry", "%(number)s entries"
+    assert Words(Language.ENGLISH).count(*forms, 1) == "1 entry"
+    assert Words(Language.ENGLISH).count(*forms, 2000) == "2,000 entries"
+    assert Words(Language.VIETNAMESE).count(*forms, 2000) == "2.000 mục"
