@@ -1,0 +1,65 @@
+# Every command of the project; `make` alone prints this list.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+UV := .venv/bin/uv
+RUN := .venv/bin
+STAMP := .venv/.installed
+ASSETS := app/static/build/.built
+
+.PHONY: help install assets demo test quick check lint types imports migrations kill-test kill-test-long fuzz bench clean
+
+help: ## Print this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+install: $(STAMP) ## Make .venv with everything locked, and the doisoat command
+
+$(STAMP): pyproject.toml uv.lock
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(UV) sync --frozen --inexact --quiet
+	@touch $@
+
+assets: $(ASSETS) ## Build the pages' styles, scripts, fonts and catalogues
+
+$(ASSETS): $(STAMP) app/static/package-lock.json $(shell find app/static/src -type f 2>/dev/null) $(shell find app/locales -name '*.po' 2>/dev/null)
+	@app/static/npm ci --prefix app/static --no-audit --no-fund --loglevel=error
+	@app/static/npm run --prefix app/static --silent build
+	@$(RUN)/pybabel --quiet compile --directory app/locales --domain messages
+	@touch $@
+
+demo: install assets ## Play ten fee days of a demonstration city and keep it open
+	@$(RUN)/doisoat demo $(DEMO)
+
+test: install assets test-tools ## Run every test, on SQLite and on a real PostgreSQL
+	@$(RUN)/python -m pytest -q $(PYTEST)
+
+quick: install assets ## The tests that take under three minutes together
+	@$(RUN)/python -m pytest -q -m "not slow and not e2e" $(PYTEST)
+
+test-tools: ## Install what tests need from the system's packages, where absent
+	@tests/tools/system-packages
+
+check: lint types imports migrations test ## Everything that has to hold before a commit lands
+
+lint: install ## Style
+	@$(RUN)/ruff check .
+	@$(RUN)/ruff format --check .
+
+types: install ## Types
+	@$(RUN)/mypy
+
+imports: install ## Who may import whom
+	@$(RUN)/lint-imports
+
+migrations: install ## Models and migrations agree, on both databases
+	@$(RUN)/python -m pytest -q tests/integration/test_migrations.py
+
+kill-test-long: install assets ## Kill application and scheduler at thirty moments of the demo
+	@KILLS=30 $(RUN)/python -m pytest -q -m "slow" tests/e2e/test_kill.py
+
+fuzz: install ## Long seeded fuzz of the readers
+	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties
+
+clean: ## Remove what was built and the demonstration's data
+	@rm -rf var app/static/build app/static/node_modules .venv
