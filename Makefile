@@ -7,7 +7,7 @@ RUN := .venv/bin
 STAMP := .venv/.installed
 ASSETS := app/static/build/.built
 
-.PHONY: help install assets demo test quick check lint types imports migrations kill-test kill-test-long fuzz bench clean
+.PHONY: help install assets demo test quick check lint types imports migrations kill-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -20,12 +20,11 @@ $(STAMP): pyproject.toml uv.lock
 	@$(UV) sync --frozen --inexact --quiet
 	@touch $@
 
-assets: $(ASSETS) ## Build the pages' styles, scripts, fonts and catalogues
+assets: $(ASSETS) ## Build the pages' styles, scripts and fonts
 
-$(ASSETS): $(STAMP) app/static/package-lock.json $(shell find app/static/src -type f 2>/dev/null) $(shell find app/locales -name '*.po' 2>/dev/null)
+$(ASSETS): $(STAMP) app/static/package-lock.json $(shell find app/static/src -type f 2>/dev/null)
 	@app/static/npm ci --prefix app/static --no-audit --no-fund --loglevel=error
 	@app/static/npm run --prefix app/static --silent build
-	@$(RUN)/pybabel --quiet compile --directory app/locales --domain messages
 	@touch $@
 
 demo: install assets ## Play ten fee days of a demonstration city and keep it open
@@ -55,7 +54,7 @@ imports: install ## Who may import whom
 migrations: install ## Models and migrations agree, on both databases
 	@$(RUN)/python -m pytest -q tests/integration/test_migrations.py
 
-kill-test-long: install assets ## Kill application and scheduler at thirty moments of the demo
+kill-test: install assets ## Kill application and scheduler at thirty moments of the demo
 	@KILLS=30 $(RUN)/python -m pytest -q -m "slow" tests/e2e/test_kill.py
 
 fuzz: install ## Long seeded fuzz of the readers

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from app.auth.errors import SignInNeededError, TooManyTriesError
 from app.dependencies import reader_words
-from app.middleware import MACHINE_PATHS, BodyTooLargeError
+from app.middleware import MACHINE_PATHS, BodyTooLargeError, without_secrets
 from app.pages.rendering import render
 from core.errors import DoisoatError, NotFoundError, RequestInvalidError, TooLargeError
 
@@ -55,7 +55,8 @@ def _expected(request: Request, failure: Exception) -> Response:
     if isinstance(failure, SignInNeededError) and wants_page(request):
         return _to_sign_in(request)
     if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        _log.error(failure.title, extra={"code": failure.code, "path": request.url.path})
+        place = without_secrets(request.url.path)
+        _log.error(failure.title, extra={"code": failure.code, "path": place})
     answer = _answer(request, failure)
     if isinstance(failure, TooManyTriesError):
         answer.headers["retry-after"] = str(failure.wait_seconds)
@@ -129,6 +130,10 @@ def answer_unexpected(request: Request, failure: Exception) -> Response:
     _log.error(
         "unexpected failure",
         exc_info=failure,
-        extra={"request_id": request_id, "method": request.method, "path": request.url.path},
+        extra={
+            "request_id": request_id,
+            "method": request.method,
+            "path": without_secrets(request.url.path),
+        },
     )
     return _answer(request, DoisoatError())

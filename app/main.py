@@ -55,9 +55,7 @@ def create_app(
     Business follows the context's clock; sessions of staff follow ``session_clock``, the real
     time, because a demonstration that plays ten days in a minute must not sign anybody out.
     """
-    app = FastAPI(
-        title="doisoat", docs_url="/api/docs", redoc_url=None, openapi_url="/api/openapi.json"
-    )
+    app = FastAPI(title="doisoat", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.settings = settings
     app.state.context = context
     app.state.engine = context.engine

@@ -159,7 +159,7 @@ class ProtectionMiddleware:
             extra={
                 "request_id": request_id,
                 "method": scope["method"],
-                "path": _without_secrets(scope["path"]),
+                "path": without_secrets(scope["path"]),
                 "status": status,
                 "duration_ms": int((time.perf_counter() - started) * 1000),
             },
@@ -193,6 +193,6 @@ def _limited(receive: Receive, limit: int) -> Receive:
     return counted
 
 
-def _without_secrets(path: str) -> str:
+def without_secrets(path: str) -> str:
     """Return a path for the log: the secret of a receipt's address is left out."""
     return "/receipts/***" if path.startswith("/receipts/") else path

@@ -25,7 +25,6 @@ class Currency(StrEnum):
 
 _EXPONENT: Final = {Currency.VND: 0, Currency.USD: 2}
 _PLAIN: Final = re.compile(r"([+-]?)([0-9]{1,18})(?:\.([0-9]{1,60}))?")
-_GROUP: Final = 3
 MAX_MINOR: Final = 10**15
 """A bound on every amount: larger is a damaged file, not a fee."""
 
@@ -54,15 +53,12 @@ class Money:
 
         Raises:
             MoneyFormatError: anything else: grouping, exponents, NaN, or more decimals than the
-                currency has (trailing zeros are allowed, but not three digits after the point:
-                ``20.000`` is twenty thousand to whoever wrote it in Vietnam).
+                currency has (trailing zeros are allowed).
         """
         found = _PLAIN.fullmatch(text)
         if found is None:
             raise MoneyFormatError(f"{text[:40]!r} is not an amount of {currency}")
         sign, whole, fraction = found[1], found[2], found[3] or ""
-        if len(fraction) == _GROUP:
-            raise MoneyFormatError(f"{text[:40]!r} may be thousands or decimals")
         if fraction[currency.exponent :].strip("0"):
             raise MoneyFormatError(f"{text[:40]!r} has more decimals than {currency} has")
         minor = fraction[: currency.exponent].ljust(currency.exponent, "0")

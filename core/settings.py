@@ -5,6 +5,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import (
@@ -19,6 +20,7 @@ from core.clock import BusinessClock, Clock, utc_now
 from core.errors import SettingsError
 
 DEVELOPMENT_MARK: Final = "development-only"
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
 _DEFAULT_KEY: Final = "dev:ZGV2ZWxvcG1lbnQtb25seS1kZXZlbG9wbWVudC1vbiE"
 
 
@@ -81,11 +83,16 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_default_secrets(self) -> Self:
         if self.environment is Environment.PRODUCTION:
-            if self.encryption_keys.get_secret_value() == _DEFAULT_KEY:
+            if self._ships_default_key():
                 raise ValueError("DOISOAT_ENCRYPTION_KEYS must be set in production")
             if not self.base_url.startswith("https://"):
                 raise ValueError("DOISOAT_BASE_URL must be https in production")
+        elif urlsplit(self.base_url).hostname not in _LOOPBACK:
+            raise ValueError("DOISOAT_ENVIRONMENT must be production where others can reach it")
         return self
+
+    def _ships_default_key(self) -> bool:
+        return _DEFAULT_KEY.partition(":")[2] in self.encryption_keys.get_secret_value()
 
     @property
     def database(self) -> str:

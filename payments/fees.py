@@ -1,5 +1,6 @@
 """Procedures and their fees: what is in force on a day, and importing a fee list row by row."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -33,6 +34,9 @@ COLUMNS: Final = (
 
 _Kind = TypeVar("_Kind", FeeKind, Budget)
 _MAX_LENGTH: Final = {"procedure_code": 40, "fee_code": 40}
+_MAYBE_THOUSANDS: Final = re.compile(r"[0-9]+\.[0-9]{3}")
+"""``20.000`` is twenty thousand to whoever wrote it in Vietnam, and twenty to a program."""
+
 _MAX_TEXT: Final = 500
 _FIXED: Final = {
     "amount_minor": "amount",
@@ -164,6 +168,8 @@ def _read_fee(row: Mapping[str, str]) -> FeeSchedule:
         currency = Currency(row["currency"])
     except ValueError:
         raise _RowError("currency", f"{row['currency']!r} is not VND or USD") from None
+    if _MAYBE_THOUSANDS.fullmatch(row["amount"]):
+        raise _RowError("amount", f"{row['amount']!r} may be thousands or decimals")
     try:
         amount = Money.parse(row["amount"], currency)
     except MoneyFormatError as problem:

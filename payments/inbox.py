@@ -62,7 +62,7 @@ def process_gateway_event(
     payment = find_payment(session, notice.merchant_reference) or _find_by_provider(
         session, event, notice
     )
-    if payment is None:
+    if payment is None or not _speaks_for(event, payment):
         return _close(event, EventState.UNASSIGNED, NoticeResult.UNKNOWN_REFERENCE)
     event.payment_id = payment.id
     key = f"{event.channel}:{event.merchant_code}:{notice.event_key}"
@@ -201,6 +201,14 @@ def _collects_nothing(notice: GatewayNotice) -> bool:
         and notice.amount is not None
         and notice.amount.amount_minor <= 0
     )
+
+
+def _speaks_for(event: GatewayEvent, payment: Payment) -> bool:
+    """Whether a message came over the merchant of the payment it names.
+
+    Every merchant has its own secret: whoever holds one may speak of that one's payments only.
+    """
+    return (event.channel, event.merchant_code) == (payment.channel, payment.merchant_code)
 
 
 def _refusal(problem: DoisoatError) -> NoticeResult:

@@ -81,7 +81,10 @@ def approve_remittance(
     actor.require(Permission.APPROVE)
     if actor.id == remittance.prepared_by:
         raise SamePersonError
-    account = session.get_one(CollectingAccount, remittance.account_id)
+    account = session.get_one(
+        CollectingAccount, remittance.account_id, with_for_update={"key_share": True}
+    )
+    session.refresh(remittance)
     owed = payable_to_treasury(session, account)
     too_much = any(owed.get(code, 0) < amount for code, amount in remittance.parts.items())
     if remittance.instructed_at is not None or too_much:

@@ -1,14 +1,18 @@
 """What matches and decisions do to payments and books: money leaves suspense and clearing."""
 
+from datetime import datetime
+
 from sqlmodel import Session, select
 
 from core.clock import Clock, at_vietnam_time
 from core.money import Currency, Money
 from payments.channels import Channel
-from payments.collection import confirm_payment, reverse_payment
+from payments.collection import confirm_payment, lock_payment, reverse_payment
 from payments.ledger import chart, posting
 from payments.ledger.models import JournalEntry, MoneyEvent
-from payments.models import Payment, Remittance
+from payments.models import Payment, Refund, Remittance
+from payments.ports import GatewayNotice, NoticeKind, Outcome
+from payments.refunds import record_refund_outcome
 from payments.states import PaymentStatus
 from reconciliation.models import Match, MatchItem, SettlementLine, StatementLine
 from reconciliation.states import ItemKind, Layer
@@ -92,6 +96,8 @@ def _book_direct(session: Session, match: Match, items: list[MatchItem], *, cloc
             session.add(item)
         payment.confirmed_at = clock()
         session.add(payment)
+    for refund in _refunds(session, items):
+        record_refund_outcome(session, refund, _proof_of(refund, arrived), clock=clock)
     remitted = any(session.get(Remittance, item.item_id) for item in items)
     clearing = chart.CLEARING_REMITTANCE if remitted else chart.clearing(Channel.BANK_TRANSFER)
     for line in bank_lines:
@@ -141,7 +147,24 @@ def _as_of_now(session: Session, payment: Payment) -> Payment:
     """
     if payment.status is PaymentStatus.SUCCEEDED:
         return payment
-    return session.get_one(Payment, payment.id, with_for_update=True, populate_existing=True)
+    return lock_payment(session, payment.id)
+
+
+def _refunds(session: Session, items: list[MatchItem]) -> list[Refund]:
+    found = (session.get(Refund, item_id) for item_id in _ids(items, ItemKind.PAYMENT))
+    return [refund for refund in found if refund is not None]
+
+
+def _proof_of(refund: Refund, at: datetime) -> GatewayNotice:
+    """What the bank's debit says of a refund by transfer, in the words of a channel."""
+    return GatewayNotice(
+        event_key="",
+        kind=NoticeKind.REFUND,
+        merchant_reference=refund.refund_reference,
+        outcome=Outcome.SUCCEEDED,
+        amount=Money(refund.amount_minor, refund.currency),
+        occurred_at=at,
+    )
 
 
 def _settlement_lines(session: Session, items: list[MatchItem]) -> list[SettlementLine]:

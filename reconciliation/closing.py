@@ -79,7 +79,7 @@ def close_day(
     Raises:
         DayNotCloseableError: a condition does not hold; the detail names it.
     """
-    session.get_one(CollectingAccount, account.id, with_for_update=True)
+    session.get_one(CollectingAccount, account.id, with_for_update={"key_share": True})
     known = session.get(AccountingPeriod, (account.id, day))
     if known is not None:
         return known

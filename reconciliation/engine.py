@@ -68,7 +68,7 @@ def run_reconciliation(
     The inputs are frozen with the run, so that anybody can repeat it from the export. Runs of one
     account wait for each other.
     """
-    session.get_one(CollectingAccount, account.id, with_for_update=True)
+    session.get_one(CollectingAccount, account.id, with_for_update={"key_share": True})
     decided = _decided(session, account.id)
     inputs = read_inputs(
         session,
@@ -259,13 +259,12 @@ def _apply_mismatches(
         for row in _rows(result.mismatches) + _left_over(result, decided)
         if _item(row) not in decided.items
     }
-    accepted = set(
-        session.exec(
-            select(Mismatch.mismatch_key)
-            .where(Mismatch.account_id == run.account_id)
-            .where(Mismatch.status == MismatchStatus.RESOLVED)
-        )
+    settled = session.exec(
+        select(Mismatch)
+        .where(Mismatch.account_id == run.account_id)
+        .where(Mismatch.status == MismatchStatus.RESOLVED)
     )
+    accepted = {(row.mismatch_key, row.related_items, row.actual) for row in settled}
     live = session.exec(
         select(Mismatch)
         .where(Mismatch.account_id == run.account_id)
@@ -281,7 +280,8 @@ def _apply_mismatches(
             mismatches.update_mismatch(session, mismatch, row, reason, clock=clock)
     known = {mismatch.mismatch_key for mismatch in live}
     for key, row in wanted.items():
-        if key not in known and key not in accepted:
+        seen = (key, row["related_items"], row["actual"])  # other evidence opens it again
+        if key not in known and seen not in accepted:
             reason = result.reasons.get(key, ("", {}))
             mismatches.open_mismatch(session, run, row, reason, clock=clock)
             run.new_mismatches += 1

@@ -96,30 +96,30 @@ def ledger_csv(
     )
     if account_ids is not None:
         query = query.where(col(JournalEntry.account_id).in_(account_ids))
-    rows = session.exec(query)
-    return csv_lines(
-        LEDGER_COLUMNS,
-        (
-            {
-                "transfer_id": transfer.id,
-                "entry_id": entry.id,
-                "entry_date": entry.entry_date.isoformat(),
-                "posted_at": _local(entry.posted_at),
-                "event": entry.event.value,
-                "event_key": entry.event_key,
-                "debit_account": transfer.debit_account,
-                "credit_account": transfer.credit_account,
-                "amount": transfer.amount_minor,
-                "currency": transfer.currency.value,
-                "collecting_account": account or "",
-                "office_code": office or "",
-                "bill_id": entry.bill_id or "",
-                "reverses_entry_id": entry.reverses_id or "",
-                "description": entry.description,
-            }
-            for transfer, entry, account, office in rows
-        ),
-    )
+    with session.exec(query) as rows:  # closed also when the reader goes away half-way
+        yield from csv_lines(
+            LEDGER_COLUMNS,
+            (
+                {
+                    "transfer_id": transfer.id,
+                    "entry_id": entry.id,
+                    "entry_date": entry.entry_date.isoformat(),
+                    "posted_at": _local(entry.posted_at),
+                    "event": entry.event.value,
+                    "event_key": entry.event_key,
+                    "debit_account": transfer.debit_account,
+                    "credit_account": transfer.credit_account,
+                    "amount": transfer.amount_minor,
+                    "currency": transfer.currency.value,
+                    "collecting_account": account or "",
+                    "office_code": office or "",
+                    "bill_id": entry.bill_id or "",
+                    "reverses_entry_id": entry.reverses_id or "",
+                    "description": entry.description,
+                }
+                for transfer, entry, account, office in rows
+            ),
+        )
 
 
 def payments_csv(session: Session, account: CollectingAccount, period: Period) -> Iterator[str]:

@@ -13,7 +13,7 @@ from core.actors import Actor, Permission
 from core.audit import record_audit
 from core.clock import Clock
 from payments.errors import SamePersonError
-from payments.models import Bill, Office, Payment
+from payments.models import Bill, CollectingAccount, Office, Payment
 from reconciliation import resolutions
 from reconciliation.errors import (
     MismatchClosedError,
@@ -37,6 +37,7 @@ from reconciliation.states import (
     MismatchType,
     ResolutionKind,
     ResolutionStatus,
+    needs_second_person,
 )
 
 MIN_REASON_CHARACTERS: Final = 10
@@ -116,6 +117,14 @@ def heal_mismatch(session: Session, mismatch: Mismatch, *, actor: Actor, clock: 
     return mismatch
 
 
+def hold_account(session: Session, account_id: str) -> None:
+    """Make runs and decisions of one account wait for each other until this transaction ends.
+
+    A run that had read the decisions before this one was made would undo it, and post twice.
+    """
+    session.get_one(CollectingAccount, account_id, with_for_update={"key_share": True})
+
+
 def get_mismatch(session: Session, mismatch_id: str, *, actor: Actor) -> Mismatch:
     """Return a mismatch that lies in the actor's scope, held against other transactions.
 
@@ -126,7 +135,7 @@ def get_mismatch(session: Session, mismatch_id: str, *, actor: Actor) -> Mismatc
     mismatch = session.exec(
         select(Mismatch)
         .where(Mismatch.id == mismatch_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).first()
     if mismatch is None or not _in_scope(session, mismatch, actor):
@@ -202,13 +211,16 @@ def propose_resolution(
         ResolutionNotAllowedError: this kind does not fit this mismatch, or is over the limit.
     """
     actor.require(Permission.RESOLVE)
+    hold_account(session, mismatch.account_id)
     mismatch = get_mismatch(session, mismatch.id, actor=actor)
     _require_reason(reason)
     if mismatch.status is not MismatchStatus.OPEN:
         raise MismatchClosedError(f"it is {mismatch.status}")
-    if kind is ResolutionKind.WRITE_OFF and abs(mismatch.amount_minor) > write_off_limit_minor:
-        raise ResolutionNotAllowedError(f"at most {write_off_limit_minor} may be written off")
     resolutions.check(session, mismatch, kind, counterpart)
+    if kind is ResolutionKind.WRITE_OFF:
+        given_up = resolutions.written_off(session, mismatch).amount_minor
+        if given_up > write_off_limit_minor:
+            raise ResolutionNotAllowedError(f"at most {write_off_limit_minor} may be written off")
     resolution = Resolution(
         mismatch_id=mismatch.id,
         kind=kind,
@@ -225,7 +237,7 @@ def propose_resolution(
     session.add(mismatch)
     session.flush()
     _note(session, mismatch, actor, MismatchEventKind.PROPOSED, f"{kind}: {reason}", clock=clock)
-    if not kind.needs_second_person:
+    if not needs_second_person(kind, mismatch.type):
         _carry_out(session, mismatch, resolution, actor=actor, clock=clock)
     _audit(
         session, actor, "propose_resolution", resolution, (MismatchStatus.OPEN, mismatch.status),
@@ -251,9 +263,11 @@ def decide_resolution(
         ReasonMissingError: it is turned down without a reason.
     """
     actor.require(Permission.APPROVE)
+    hold_account(session, session.get_one(Mismatch, resolution.mismatch_id).account_id)
     mismatch = get_mismatch(session, resolution.mismatch_id, actor=actor)
     session.refresh(resolution)  # the mismatch is held now: nobody else decides any more
-    if resolution.status is not ResolutionStatus.PROPOSED:
+    live = mismatch.status is MismatchStatus.PROPOSED
+    if resolution.status is not ResolutionStatus.PROPOSED or not live:
         raise MismatchClosedError(f"the proposal is {resolution.status}")
     if actor.id == resolution.proposed_by:
         raise SamePersonError

@@ -44,13 +44,24 @@ def check(session: Session, mismatch: Mismatch, kind: ResolutionKind, counterpar
         _counterpart(session, mismatch, counterpart)
         return
     if kind is ResolutionKind.WRITE_OFF:
-        _written_off(session, mismatch)
+        written_off(session, mismatch)
         return
-    money_here = mismatch.item_kind is not ItemKind.PAYMENT
-    if not money_here:
+    if mismatch.item_kind is ItemKind.PAYMENT:
         raise ResolutionNotAllowedError("no money arrived here that could be booked")
+    if not can_be_booked(mismatch):
+        raise ResolutionNotAllowedError("this money is recorded already: booking it counts twice")
     if kind is ResolutionKind.RETURN_TO_PAYER and mismatch.amount_minor <= 0:
         raise ResolutionNotAllowedError("only money that came in can be returned")
+
+
+def can_be_booked(mismatch: Mismatch) -> bool:
+    """Whether an item moved money that waits in the books to be explained.
+
+    A bank line waits in suspense. A settlement line moves money only if nothing recorded it.
+    """
+    if mismatch.item_kind is ItemKind.SETTLEMENT:
+        return mismatch.layer is Layer.PROVIDER and mismatch.type in _UNRECORDED
+    return mismatch.item_kind is ItemKind.BANK
 
 
 def carry_out(
@@ -330,21 +341,37 @@ def _fee_legs(mismatch: Mismatch, entry: SettlementLine) -> list[posting.Leg]:
     return [signed(chart.fee_expense(entry.provider), chart.clearing(entry.provider), charged)]
 
 
+_UNRECORDED: Final = frozenset(
+    {
+        MismatchType.UNRECORDED_RECEIPT,
+        MismatchType.UNRECORDED_REFUND,
+        MismatchType.CHARGEBACK,
+        MismatchType.DUPLICATE_PAYMENT,
+    }
+)
+
+
 def _write_off(
     session: Session, mismatch: Mismatch, resolution: Resolution, *, clock: Clock
 ) -> None:
-    payment = _written_off(session, mismatch)
-    amount = Money(payment.collected_minor or payment.amount_minor, payment.currency)
+    payment = session.get_one(Payment, mismatch.item_id)
+    amount = written_off(session, mismatch)
     leg = posting.Leg(chart.WRITE_OFF, chart.clearing(payment.channel), amount)
     cause = _cause(mismatch, resolution, MoneyEvent.WRITE_OFF)
     posting.post_entry(session, cause, [leg], clock=clock)
 
 
-def _written_off(session: Session, mismatch: Mismatch) -> Payment:
+def written_off(session: Session, mismatch: Mismatch) -> Money:
+    """Return what a write-off gives up: what we recorded as collected.
+
+    Raises:
+        ResolutionNotAllowedError: nothing was recorded as collected.
+    """
     payment = session.get(Payment, mismatch.item_id)
     if payment is None or payment.status is not PaymentStatus.SUCCEEDED:
         raise ResolutionNotAllowedError("only what we recorded as collected can be written off")
-    return payment
+    collected = payment.collected_minor or payment.amount_minor
+    return Money(collected, Currency(payment.collected_currency or payment.currency))
 
 
 def _cause(mismatch: Mismatch, resolution: Resolution, event: MoneyEvent) -> posting.Cause:

@@ -91,10 +91,14 @@ class ResolutionKind(StrEnum):
     WRITE_OFF = "write_off"
     ACCEPT = "accept"
 
-    @property
-    def needs_second_person(self) -> bool:
-        """Whether somebody else has to approve exactly this."""
-        return self is not ResolutionKind.ACCEPT
+
+def needs_second_person(kind: ResolutionKind, about: MismatchType) -> bool:
+    """Whether somebody else has to approve exactly this.
+
+    Only money that is merely on its way may be called explained by one person alone: everything
+    else that is accepted stops being looked at.
+    """
+    return kind is not ResolutionKind.ACCEPT or about is not MismatchType.TIMING_DIFFERENCE
 
 
 class ResolutionStatus(StrEnum):

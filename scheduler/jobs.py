@@ -26,7 +26,7 @@ from core.outbox import MessageStatus, OutboxMessage, due_messages, record_attem
 from payments.billing import expire_bills
 from payments.channels import Channel
 from payments.checkout import due_queries, schedule_query
-from payments.collection import end_attempt
+from payments.collection import end_attempt, lock_payment
 from payments.errors import GatewayRefusedError, GatewayUnavailableError
 from payments.inbox import apply_notice, process_gateway_event, waiting_events
 from payments.ledger.models import AccountingPeriod
@@ -230,9 +230,9 @@ def send_messages(context: JobContext, due_at: datetime) -> int:
     now = context.clock()
     with reading(context.engine) as session:
         due = due_messages(session, now=now, kinds=list(context.senders))
-        secrets = {m.id: _secret_of(session.get(ApiClient, m.recipient), context) for m in due}
+        portals = {m.id: session.get(ApiClient, m.recipient) for m in due}
     for message in due:
-        delivered, answer = _deliver(context, message, secrets[message.id])
+        delivered, answer = _deliver(context, message, portals[message.id])
         with transaction(context.engine) as session:
             current = session.get_one(OutboxMessage, message.id, with_for_update=True)
             if current.status is MessageStatus.WAITING:  # else another process has delivered it
@@ -241,8 +241,11 @@ def send_messages(context: JobContext, due_at: datetime) -> int:
     return len(due)
 
 
-def _deliver(context: JobContext, message: OutboxMessage, secret: bytes | None) -> tuple[bool, str]:
+def _deliver(
+    context: JobContext, message: OutboxMessage, portal: ApiClient | None
+) -> tuple[bool, str]:
     try:
+        secret = _secret_of(portal, context)
         return True, context.senders[message.kind].send(message, secret)
     except DoisoatError as problem:
         return False, problem.detail
@@ -264,9 +267,6 @@ def webhook_secret(client: ApiClient, vault: Vault) -> bytes:
 
 
 def _poll_payment(context: JobContext, payment: Payment) -> None:
-    gateway = context.gateways.get(payment.channel, payment.merchant_code)
-    if not gateway.capabilities.queries:
-        return
     query = PaymentQuery(
         merchant_reference=payment.merchant_reference,
         provider_reference=payment.provider_reference,
@@ -278,13 +278,14 @@ def _poll_payment(context: JobContext, payment: Payment) -> None:
     )
     notice = None
     try:
-        notice = gateway.query(query)
-    except (GatewayUnavailableError, GatewayRefusedError) as problem:
+        gateway = context.gateways.get(payment.channel, payment.merchant_code)
+        notice = gateway.query(query) if gateway.capabilities.queries else None
+    except DoisoatError as problem:
         _logger.warning("no answer", extra={"channel": payment.channel, "code": problem.code})
     except Exception:  # a mistake of ours says nothing about the payment either
         _logger.exception("no answer", extra={"channel": payment.channel})
     with transaction(context.engine) as session:
-        current = session.get_one(Payment, payment.id, with_for_update=True)
+        current = lock_payment(session, payment.id)
         if notice is not None:
             apply_notice(session, current, notice, clock=context.clock)
         elif current.status in MAY_STILL_COLLECT:
@@ -295,14 +296,16 @@ def _poll_payment(context: JobContext, payment: Payment) -> None:
 
 def _send_refund(context: JobContext, refund_id: str) -> None:
     with transaction(context.engine) as session:
-        refund = session.get_one(Refund, refund_id, with_for_update=True)
+        refund = session.get_one(Refund, refund_id, with_for_update={"key_share": True})
         payment = session.get_one(Payment, refund.payment_id)
         gateway = context.gateways.get(payment.channel, payment.merchant_code)
-        if not gateway.capabilities.refunds or refund.status not in _TO_SEND:
+        if refund.status not in _TO_SEND:
             return
         first = refund.status is RefundStatus.APPROVED
         if first:
             submit_refund(session, refund, clock=context.clock)
+        if not gateway.capabilities.refunds:
+            return  # a payment order to the bank; the statement's debit will prove it
     try:
         notice = gateway.refund(_order(refund, payment, context.clock()))
     except GatewayUnavailableError as problem:
@@ -314,7 +317,7 @@ def _send_refund(context: JobContext, refund_id: str) -> None:
             return
         notice = _refusal(payment, refusal, context.clock())
     with transaction(context.engine) as session:
-        current = session.get_one(Refund, refund_id, with_for_update=True)
+        current = session.get_one(Refund, refund_id, with_for_update={"key_share": True})
         record_refund_outcome(session, current, notice, clock=context.clock)
 
 
@@ -360,19 +363,30 @@ def _each(items: Iterable[_Item], step: Callable[[_Item], None]) -> int:
             step(item)
         except DoisoatError as problem:
             _logger.warning("step failed", extra={"code": problem.code})
-            problems.append(f"{problem.code} {problem.detail}")
+            problems.append(f"{_name_of(item)}: {problem.code} {problem.detail}")
         except Exception as problem:  # the trace is in the log, the others must not wait for it
             _logger.exception("step failed")
-            problems.append(type(problem).__name__)
+            problems.append(f"{_name_of(item)}: {type(problem).__name__}")
     if problems:
         raise StepsFailedError(f"{len(problems)} of {count}: {problems[0]}")
     return count
+
+
+def safe_file_name(name: str) -> str:
+    """Return a name from outside as it may stand on our disk: no path, no dots alone, short."""
+    last = "".join(c for c in Path(name).name if c.isprintable() and c not in "/\\")
+    return last.lstrip(".")[-80:] or "file"
+
+
+def _name_of(item: object) -> str:
+    """Name an item so that an officer finds it: its id, or what it is."""
+    return str(getattr(item, "id", None) or getattr(item, "name", None) or item)[:80]
 
 
 @contextmanager
 def _as_path(fetched: FetchedFile, scratch: Path) -> Iterator[Path]:
     scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=scratch) as folder:
-        path = Path(folder) / (Path(fetched.name).name or "file")
+        path = Path(folder) / safe_file_name(fetched.name)
         path.write_bytes(fetched.content)
         yield path

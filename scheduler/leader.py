@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.clock import Clock
 from core.db import transaction
-from scheduler.runs import SchedulerLease
+from scheduler.runs import SchedulerLease, insert_once
 
 LEASE: Final = timedelta(seconds=15)
 _NAME: Final = "scheduler"
@@ -23,8 +23,7 @@ def hold_lease(engine: Engine, holder: str, *, clock: Clock) -> bool:
     with transaction(engine) as session:
         lease = session.get(SchedulerLease, _NAME, with_for_update=True)
         if lease is None:
-            session.add(SchedulerLease(name=_NAME, holder=holder, beat_at=now))
-            return True
+            return insert_once(session, SchedulerLease(name=_NAME, holder=holder, beat_at=now))
         if lease.holder != holder and _is_fresh(lease.beat_at, now):
             return False
         lease.holder, lease.beat_at = holder, now

@@ -1,17 +1,18 @@
 """Job history: one row for each job and due time, written with the work it stands for."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import Column
+from sqlalchemy import Column, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from core.db import UtcDateTime, enum_text
+from payments.queries import Page, paginate
 
 _INSERT: Final[dict[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-
 
 SCHEDULE: Final = "schedule"
 """``JobRun.requested_by`` of runs that nobody asked for."""
@@ -40,15 +41,6 @@ class JobRun(SQLModel, table=True):
     requested_by: str = SCHEDULE
 
 
-class Watermark(SQLModel, table=True):
-    """How far a job has come, kept across restarts instead of a time window."""
-
-    __tablename__ = "watermark"
-
-    name: str = Field(primary_key=True, max_length=80)
-    value: str
-
-
 class SchedulerLease(SQLModel, table=True):
     """Which scheduler process leads; an optimisation only, ``job_run`` is the safety."""
 
@@ -66,14 +58,15 @@ def claim_step(session: Session, step: str, due_at: datetime, *, now: datetime) 
     the first has committed, and then finds the step done.
     """
     run = JobRun(job=step, due_at=due_at, started_at=now, finished_at=now, outcome=RunOutcome.DONE)
-    return insert_run(session, run)
+    return insert_once(session, run)
 
 
-def insert_run(session: Session, run: JobRun) -> bool:
-    """Add a run unless one of its job and due time exists, in this or another transaction."""
-    insert = _INSERT[session.get_bind().dialect.name]
-    statement = insert(JobRun).values(**run.model_dump()).on_conflict_do_nothing()
-    return session.connection().execute(statement).rowcount == 1
+def insert_once(session: Session, row: JobRun | SchedulerLease) -> bool:
+    """Add a row unless one of its key exists, in this or in another transaction."""
+    insert, table = _INSERT[session.get_bind().dialect.name], type(row)
+    statement = insert(table).values(**row.model_dump()).on_conflict_do_nothing()
+    added = session.connection().execute(statement.returning(*inspect(table).primary_key))
+    return added.first() is not None
 
 
 def last_due(session: Session, job: str) -> datetime | None:
@@ -85,19 +78,21 @@ def last_due(session: Session, job: str) -> datetime | None:
     ).first()
 
 
-def unfinished(session: Session) -> list[JobRun]:
-    """Return the runs that are going on, or were cut off."""
-    return list(session.exec(select(JobRun).where(JobRun.outcome == RunOutcome.RUNNING)))
+def list_runs(session: Session, *, job: str, page: int) -> Page[JobRun]:
+    """Return the runs of all jobs or of one, the newest first."""
+    query = select(JobRun)
+    if job:
+        query = query.where(JobRun.job == job)
+    newest = col(JobRun.started_at).desc(), col(JobRun.job)
+    return paginate(session, query.order_by(*newest), page)
 
 
-def read_watermark(session: Session, name: str) -> str | None:
-    """Return how far a job has come."""
-    row = session.get(Watermark, name)
-    return row.value if row is not None else None
-
-
-def move_watermark(session: Session, name: str, value: str) -> None:
-    """Note how far a job has come, in the transaction of its work."""
-    row = session.get(Watermark, name) or Watermark(name=name, value=value)
-    row.value = value
-    session.add(row)
+def latest_runs(session: Session, jobs: Iterable[str]) -> dict[str, JobRun]:
+    """Return the newest run of each job that has run."""
+    found = {
+        job: session.exec(
+            select(JobRun).where(JobRun.job == job).order_by(col(JobRun.due_at).desc()).limit(1)
+        ).first()
+        for job in jobs
+    }
+    return {job: run for job, run in found.items() if run is not None}

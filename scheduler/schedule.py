@@ -13,7 +13,7 @@ from core.db import reading, transaction
 from core.errors import DoisoatError
 from scheduler import jobs
 from scheduler.context import JobContext
-from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_run, last_due
+from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
 _logger = logging.getLogger(__name__)
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=VIETNAM).astimezone(UTC)
@@ -117,7 +117,7 @@ def _claim(session: Session, job: Job, due_at: datetime, now: datetime, requeste
     newest = last_due(session, job.name)
     if requested_by == SCHEDULE and newest is not None and newest > due_at:
         return False
-    return insert_run(
+    return insert_once(
         session,
         JobRun(
             job=job.name,

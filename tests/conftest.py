@@ -8,6 +8,8 @@ on a database that all such tests share. A test that commits (concurrency, whole
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,7 +19,7 @@ from sqlmodel import Session
 from core.actors import Actor, Role
 from tests.support.clock import FrozenClock
 from tests.support.databases import PostgresDatabases, SqliteDatabases
-from tests.support.postgres import PostgresMissingError
+from tests.support.postgres import PostgresMissingError, quick_folder
 
 # Data bases are made in fixtures and copied by tests: the first example may well be slow.
 settings.register_profile(
@@ -38,8 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> SqliteDatabases:
-    return SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+def sqlite_databases() -> Iterator[SqliteDatabases]:
+    with TemporaryDirectory(prefix="doisoat-sqlite-", dir=quick_folder()) as folder:
+        yield SqliteDatabases(Path(folder))
 
 
 @pytest.fixture(scope="session")

@@ -142,11 +142,6 @@ def upgrade() -> None:
     sa.Column('beat_at', core.db.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('name', name=op.f('pk_scheduler_lease'))
     )
-    op.create_table('watermark',
-    sa.Column('name', sqlmodel.sql.sqltypes.AutoString(length=80), nullable=False),
-    sa.Column('value', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
-    sa.PrimaryKeyConstraint('name', name=op.f('pk_watermark'))
-    )
     op.create_table('accounting_period',
     sa.Column('account_id', sqlmodel.sql.sqltypes.AutoString(), nullable=False),
     sa.Column('day', sa.Date(), nullable=False),
@@ -889,7 +884,6 @@ def downgrade() -> None:
 
     op.drop_table('fee_schedule')
     op.drop_table('accounting_period')
-    op.drop_table('watermark')
     op.drop_table('scheduler_lease')
     op.drop_table('procedure')
     with op.batch_alter_table('outbox_message', schema=None) as batch_op:

@@ -47,7 +47,7 @@ EVIDENCE = {
         [("id",), ("applied_key",)],
     ),
     "match": (
-        ("id", "match_key", "account_id", "layer", "rule", "decided_by", "created_at"),
+        ("id", "match_key", "account_id", "layer", "decided_by", "created_at"),
         [("id",)],
     ),
     "match_item": (

@@ -16,8 +16,12 @@ from core.settings import Settings
 from payments.billing import BillDraft, DraftLine, cancel_bill, issue_bill
 from payments.errors import BillNotFoundError
 from payments.models import Bill, BillLine, Office, Payment
+from payments.queries import office_in
 
 router = APIRouter(prefix="/api/v1", tags=["bills"])
+
+Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""One line of text: no control characters, which no form has and PostgreSQL does not store."""
 
 
 class LineIn(BaseModel):
@@ -25,7 +29,7 @@ class LineIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    fee_code: str = Field(min_length=1, max_length=40)
+    fee_code: Text = Field(min_length=1, max_length=40)
     quantity: int = Field(default=1, ge=1, le=1000)
 
 
@@ -34,16 +38,18 @@ class BillIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    dossier_code: str = Field(max_length=60)
-    office_code: str = Field(max_length=20)
-    procedure_code: str = Field(max_length=40)
+    dossier_code: Text = Field(max_length=60)
+    office_code: Text = Field(max_length=20)
+    procedure_code: Text = Field(max_length=40)
     due_date: date
     lines: list[LineIn] = Field(default_factory=list, max_length=50)
-    payer_name: str = Field(default="", max_length=200)
-    payer_email: Annotated[str, Field(max_length=254, pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""
+    payer_name: Text = Field(default="", max_length=200)
+    payer_email: Annotated[
+        str, Field(max_length=254, pattern=r"^$|^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")
+    ] = ""
     language: str = Field(default="vi", pattern="^(vi|en)$")
-    portal_reference: str = Field(default="", max_length=100)
-    exemption_reason: str = Field(default="", max_length=500)
+    portal_reference: Text = Field(default="", max_length=100)
+    exemption_reason: Text = Field(default="", max_length=500)
 
 
 class CancelIn(BaseModel):
@@ -51,7 +57,7 @@ class CancelIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: str = Field(min_length=3, max_length=500)
+    reason: Text = Field(min_length=3, max_length=500)
 
 
 @router.post("/bills", status_code=201)
@@ -79,7 +85,7 @@ def issue(
 
 @router.get("/bills/{bill_reference}")
 def read(
-    bill_reference: str, actor: PortalActor, session: ReadSession, settings: SettingsDep
+    bill_reference: Text, actor: PortalActor, session: ReadSession, settings: SettingsDep
 ) -> dict[str, Any]:
     """Return a bill with its lines and attempts."""
     return bill_view(session, _bill(session, bill_reference, actor), settings)
@@ -87,14 +93,14 @@ def read(
 
 @router.get("/bills")
 def search(
-    dossier_code: str, actor: PortalActor, session: ReadSession, settings: SettingsDep
+    dossier_code: Text, actor: PortalActor, session: ReadSession, settings: SettingsDep
 ) -> dict[str, Any]:
     """Return the bills of a dossier in this portal's offices, the newest first."""
     bills = session.exec(
         select(Bill)
         .join(Office, col(Office.id) == col(Bill.office_id))
         .where(Bill.dossier_code == dossier_code.strip().upper())
-        .where(col(Office.path).startswith(actor.office_path))
+        .where(office_in(actor.office_path))
         .order_by(col(Bill.created_at).desc())
         .limit(100)
     )
@@ -104,7 +110,7 @@ def search(
 @router.post("/bills/{bill_reference}/cancel")
 def cancel(
     request: Request,
-    bill_reference: str,
+    bill_reference: Text,
     body: CancelIn,
     actor: PortalActor,
     session: WriteSession,

@@ -49,6 +49,8 @@ def take_notice(
     if channel not in set(Channel):
         raise NotFoundError
     gateway = gateways.get(Channel(channel), merchant_code)
+    if not gateway.capabilities.notices:
+        raise NotFoundError
     raw = _raw_event(Channel(channel), request, body, clock)
     with transaction(engine) as session:
         event_id = record_gateway_event(session, raw, merchant_code).id

@@ -8,6 +8,7 @@ from fastapi import Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session
 
 from core.actors import Actor
@@ -41,21 +42,26 @@ def once(
         raise IdempotencyKeyMissingError
     text = json.dumps(jsonable_encoder(body), sort_keys=True, ensure_ascii=False)
     digest = sha256_hex(f"{request.method} {request.url.path}\n{text}".encode())
-    known = session.get(IdempotencyRecord, (actor.id, key))
-    if known is not None:
+    record = IdempotencyRecord(
+        client_id=actor.id, key=key, request_sha256=digest, status=0, body={}, created_at=clock()
+    )
+    if not _is_first(session, record):
+        known = session.get_one(IdempotencyRecord, (actor.id, key))
         if known.request_sha256 != digest:
             raise IdempotencyConflictError
         return JSONResponse(known.body, status_code=known.status)
-    status, answer = work()
-    session.add(
-        IdempotencyRecord(
-            client_id=actor.id,
-            key=key,
-            request_sha256=digest,
-            status=status,
-            body=answer,
-            created_at=clock(),
-        )
-    )
+    record.status, record.body = work()
     session.flush()
-    return JSONResponse(answer, status_code=status)
+    return JSONResponse(record.body, status_code=record.status)
+
+
+def _is_first(session: Session, record: IdempotencyRecord) -> bool:
+    """Claim the key; the same request at the same moment waits here until the first is done."""
+    if session.get(IdempotencyRecord, (record.client_id, record.key)) is not None:
+        return False
+    try:
+        with session.begin_nested():
+            session.add(record)
+    except IntegrityError:
+        return False
+    return True

@@ -18,7 +18,7 @@ from app.demo.deliveries import deliver_settlements, deliver_statements
 from app.demo.errors import DemonstrationError, StoppedError
 from app.demo.kills import APPLICATION, SCHEDULER, SIMULATORS, Kill, Steps, planned_kills
 from app.demo.places import Places
-from app.demo.processes import Processes, refuse_busy_port
+from app.demo.processes import Processes, hold_folder, refuse_busy_port
 from app.demo.scenes import Scene, make_scenes
 from app.demo.screen import Screen
 from app.demo.summary import address_lines, summarise, summary_lines
@@ -60,7 +60,7 @@ def play(*, port: int, days: int, stay: bool) -> int:
     screen = Screen()
     processes = Processes(places.logs, places.overrides())
     status = 0
-    with _stoppable():
+    with hold_folder(places.folder), _stoppable():
         try:
             status = _run(settings, places, processes, kills, screen, days=days, stay=stay)
         except StoppedError:
@@ -85,8 +85,11 @@ def _run(
 ) -> int:
     progress = Progress.read(places)
     scenes = make_scenes(max(days, progress.days))
+    left = scenes[progress.done :]
     if not settings.clock_file.exists():
         move_clock(settings.clock_file, scenes[0].at)
+    elif left:
+        _stop_clock(settings)  # it runs on where the last play was killed
     processes.start(SIMULATORS, "simulators", "--port", str(places.port))
     screen.say("The city opens …")
     context = _open_city(settings, places)
@@ -97,7 +100,6 @@ def _run(
         caller.get(address)
     steps = Steps(processes, kills)
     stage = Stage(settings, places, context, caller, processes, steps)
-    left = scenes[progress.done :]
     for scene in screen.follow(left, total=len(scenes), done=progress.done):
         stage.play(scene)
         progress = Progress(done=scene.number + 1, days=max(days, progress.days))

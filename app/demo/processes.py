@@ -1,5 +1,6 @@
 """The processes of the demonstration: started, watched, started again when they die, stopped."""
 
+import fcntl
 import shutil
 import signal
 import socket
@@ -7,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Final
@@ -37,6 +39,21 @@ def refuse_busy_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError:
             raise SettingsError(f"port {port} is in use: choose another with --port") from None
+
+
+@contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Let no second demonstration work in a folder.
+
+    Raises:
+        SettingsError: one is at work there already.
+    """
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SettingsError(f"a demonstration is running in {folder} already") from None
+        yield
 
 
 @dataclass(slots=True)

@@ -52,6 +52,7 @@ def list_decisions(
         proposals=proposals,
         refunds=refunds,
         reasons={row.mismatch.id: reason_of(row.mismatch, words) for _, row in proposals},
+        counterparts={r.id: _counterpart_view(session, r.related_items) for r, _ in proposals},
         names=names_of(session, people),
     )
 

@@ -4,7 +4,6 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlmodel import Session, col, select
 
 from app.auth.accounts import names_of
 from app.dependencies import ClockDep, JobRunner, ReadSession, Reviewer, WordsDep
@@ -15,9 +14,8 @@ from core.actors import Permission
 from core.audit import record_audit
 from core.db import transaction
 from core.errors import NotFoundError
-from payments.queries import Page, paginate
 from scheduler.context import JobContext
-from scheduler.runs import JobRun
+from scheduler.runs import latest_runs, list_runs
 from scheduler.schedule import JOBS, get_job, run_now
 
 router = APIRouter()
@@ -52,7 +50,7 @@ def list_jobs(
         "staff/jobs.html",
         person=person,
         jobs=JOBS,
-        latest=latest_runs(session),
+        latest=latest_runs(session, [known.name for known in JOBS]),
         job_names=NAMES,
         history=history,
         names=names_of(session, [run.requested_by for run in history.rows]),
@@ -74,23 +72,3 @@ def run_job(request: Request, name: str, person: JobRunner, clock: ClockDep) -> 
         record_audit(session, person.actor, "run_job", ("job", name), clock=clock)
     run_now(context, job, requested_by=person.actor.id)
     return RedirectResponse(f"/staff/jobs?job={name}", HTTPStatus.SEE_OTHER)
-
-
-def list_runs(session: Session, *, job: str, page: int) -> Page[JobRun]:
-    """Return the runs of all jobs or of one, the newest first."""
-    query = select(JobRun)
-    if job:
-        query = query.where(JobRun.job == job)
-    newest = col(JobRun.started_at).desc(), col(JobRun.job)
-    return paginate(session, query.order_by(*newest), page)
-
-
-def latest_runs(session: Session) -> dict[str, JobRun]:
-    """Return the newest run of each job."""
-    latest = {}
-    for job in JOBS:
-        query = select(JobRun).where(JobRun.job == job.name)
-        run = session.exec(query.order_by(col(JobRun.due_at).desc()).limit(1)).first()
-        if run is not None:
-            latest[job.name] = run
-    return latest

@@ -33,6 +33,7 @@ from payments import queries as payment_queries
 from reconciliation import mismatches, queries
 from reconciliation.models import Mismatch
 from reconciliation.queries import MismatchFilter, MismatchView
+from reconciliation.resolutions import can_be_booked
 from reconciliation.states import (
     ItemKind,
     Layer,
@@ -148,11 +149,12 @@ def _possible_kinds(mismatch: Mismatch, settings: Settings) -> list[ResolutionKi
     kinds = [ResolutionKind.ACCEPT]
     if mismatch.layer is not Layer.PAYOUT:
         kinds.insert(0, ResolutionKind.MATCH)
-    if mismatch.item_kind is not ItemKind.PAYMENT:
+    if can_be_booked(mismatch):
         kinds.append(ResolutionKind.BOOK_AS_OTHER)
         if mismatch.amount_minor > 0:
             kinds.append(ResolutionKind.RETURN_TO_PAYER)
-    elif abs(mismatch.amount_minor) <= settings.write_off_limit_minor:
+    is_ours = mismatch.item_kind is ItemKind.PAYMENT
+    if is_ours and abs(mismatch.amount_minor) <= settings.write_off_limit_minor:
         kinds.append(ResolutionKind.WRITE_OFF)
     return kinds
 

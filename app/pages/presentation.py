@@ -10,7 +10,13 @@ from app.pages import labels
 from core.actors import Permission
 from payments.models import Bill, BillLine, GatewayEvent
 from reconciliation.models import MismatchEvent
-from reconciliation.states import MismatchEventKind, MismatchType, ResolutionKind
+from reconciliation.resolutions import BY_PERSON
+from reconciliation.states import (
+    MismatchEventKind,
+    MismatchType,
+    ResolutionKind,
+    needs_second_person,
+)
 from scheduler.runs import JobRun, RunOutcome
 
 Say = Callable[..., str]
@@ -33,6 +39,11 @@ _RUN_OUTCOMES: Final = {
     RunOutcome.DONE: marked("done"),
     RunOutcome.FAILED: marked("failed"),
 }
+_SOURCES: Final = {
+    "folder": marked("from the watched folder"),
+    "upload": marked("brought in on these pages"),
+    "command line": marked("by the command line"),
+}
 _RAW_LIMIT: Final = 8000
 
 
@@ -49,14 +60,14 @@ def staff_links(person: SignedIn, path: str, say: Say) -> list[dict[str, Any]]:
     ]
 
 
-def ways(kinds: Sequence[ResolutionKind], say: Say) -> list[dict[str, Any]]:
+def ways(kinds: Sequence[ResolutionKind], about: MismatchType, say: Say) -> list[dict[str, Any]]:
     """Return the ways to resolve as choices; those that need a second person say so."""
     second = say("Needs a second person.")
     return [
         {
             "value": kind.value,
             "text": say(labels.name(kind)),
-            "hint": {"text": second} if kind.needs_second_person else None,
+            "hint": {"text": second} if needs_second_person(kind, about) else None,
         }
         for kind in kinds
     ]
@@ -78,8 +89,21 @@ def item_state(state: tuple[str, str] | None, say: Say) -> str:
         return say("not compared yet")
     kind, detail = state
     if kind == "matched":
-        return say("matched (%(rule)s)", rule=detail)
+        by_person = detail == BY_PERSON
+        return say("matched by people") if by_person else say("matched (%(rule)s)", rule=detail)
     return say(labels.name(MismatchType(kind)))
+
+
+def source_name(source: str, say: Say) -> str:
+    """Return by which way a file arrived; one that has no name here is shown as it is."""
+    return say(_SOURCES[source]) if source in _SOURCES else source
+
+
+def job_title(job: str, names: Mapping[str, str], say: Say) -> str:
+    """Return what a job is called; a step of one (``reconcile/<account>``) with its account."""
+    name, _, step = job.partition("/")
+    title = say(names[name]) if name in names else name
+    return f"{title} · {step}" if step else title
 
 
 def run_outcome(run: JobRun, say: Say) -> str:
@@ -142,8 +166,8 @@ def counterpart_text(counterpart: Mapping[str, Any], named: str, words: Words) -
 FOR_TEMPLATES: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
     for function in (
-        staff_links, ways, history_text, item_state, run_outcome, instant_of, raw_message,
-        line_rows, counterpart_text,
+        staff_links, ways, history_text, item_state, source_name, job_title, run_outcome,
+        instant_of, raw_message, line_rows, counterpart_text,
     )
 }  # fmt: skip
 """What templates may call, by name."""

@@ -26,6 +26,7 @@ from reconciliation.intake import Delivery, ImportReport, import_settlement, imp
 from reconciliation.ports import Outcome, ParsedFile
 from reconciliation.states import ItemKind
 from scheduler.context import JobContext
+from scheduler.jobs import safe_file_name
 
 router = APIRouter()
 UPLOADED = "upload"
@@ -130,7 +131,7 @@ def upload_statement(
     try:
         if file is None or not file.filename:
             raise FileMissingError
-        report = _take(context, file.file.read(), Path(file.filename).name, kind, person)
+        report = _take(context, file.file.read(), safe_file_name(file.filename), kind, person)
     except DoisoatError as refusal:
         with reading(context.engine) as session:
             return _list_page(request, session, person, words, error=refusal)
@@ -147,7 +148,7 @@ def _take(
     delivery = Delivery(content=content, source=UPLOADED, actor=person.actor)
     context.scratch.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=context.scratch) as folder:
-        path = Path(folder) / (name or "file")
+        path = Path(folder) / name
         path.write_bytes(content)
         if provider is not None:
             settlement = context.settlements.parse(path, provider=provider.value)

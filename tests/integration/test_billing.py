@@ -139,10 +139,15 @@ def test_a_fee_in_another_currency_is_not_added_to_a_bill(
 def test_an_amount_beyond_any_fee_is_refused(
     session: Session, city: City, clock: FrozenClock, officer: Actor
 ) -> None:
-    fee = session.exec(select(FeeSchedule).where(FeeSchedule.fee_code == "P-BANSAO")).one()
-    fee.amount_minor = 10**15
-    session.add(fee)
-    draft = a_draft(city, clock, lines=[DraftLine("P-BANSAO", 1000)] * 20)
+    session.add(
+        FeeSchedule(
+            procedure_id=city.procedure.id, fee_code="P-HUGE", kind=FeeKind.PHI, name_vi="Phí",
+            name_en="Fee", amount_minor=10**15, legal_basis="demonstration", budget="revenue",
+            effective_from=date(2026, 1, 1),
+        )
+    )  # fmt: skip
+    session.flush()
+    draft = a_draft(city, clock, lines=[DraftLine("P-HUGE", 1000)] * 20)
     with pytest.raises(MalformedBillError, match="beyond"):
         issue_bill(session, draft, actor=officer, clock=clock)
 

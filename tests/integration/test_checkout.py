@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 from sqlmodel import Session, select
 
 from app.checkout import begin_payment, plain_text
+from core.actors import Actor
 from core.clock import end_of_day
 from core.db import reading, transaction
 from core.money import Money
@@ -28,7 +29,7 @@ from payments.inbox import apply_notice
 from payments.models import Bill, Payment
 from payments.ports import StartedPayment, StartRequest
 from payments.states import PaymentStatus
-from tests.factories import a_bill, a_city, a_paid_payment, a_payment
+from tests.factories import City, a_bill, a_city, a_paid_payment, a_payment
 from tests.support.books import assert_books_agree, at_once, everything
 from tests.support.clock import FrozenClock
 from tests.support.gateway import FakeGateway, FakeGateways, read_notice
@@ -40,9 +41,15 @@ def gateways() -> FakeGateways:
 
 
 @pytest.fixture
-def bill(engine: Engine, clock: FrozenClock) -> Bill:
+def city(engine: Engine) -> City:
     with transaction(engine) as session:
-        return a_bill(session, a_city(session), clock=clock)
+        return a_city(session)
+
+
+@pytest.fixture
+def bill(engine: Engine, city: City, clock: FrozenClock) -> Bill:
+    with transaction(engine) as session:
+        return a_bill(session, city, clock=clock)
 
 
 def _begin(
@@ -161,11 +168,11 @@ def test_a_refusal_is_final_and_another_attempt_needs_no_second_thought(
 
 
 def test_a_notice_that_is_faster_than_the_answer_is_not_overwritten(
-    engine: Engine, gateways: FakeGateways, bill: Bill, clock: FrozenClock
+    engine: Engine, gateways: FakeGateways, city: City, clock: FrozenClock
 ) -> None:
     for attempt, failure in enumerate((None, GatewayUnavailableError, GatewayRefusedError), 1):
         with transaction(engine) as session:
-            mine = a_bill(session, _city(session), clock=clock, number=attempt + 1)
+            mine = a_bill(session, city, clock=clock, number=attempt)
 
         def pay_first(
             request: StartRequest, failure: type[Exception] | None = failure
@@ -188,19 +195,6 @@ def test_a_notice_that_is_faster_than_the_answer_is_not_overwritten(
                 _begin(engine, gateways, mine.bill_reference, clock)
     assert {p.status for p in _payments(engine)} == {PaymentStatus.SUCCEEDED}
     assert {p.next_query_at for p in _payments(engine)} == {None}
-
-
-def _city(session: Session):  # noqa: ANN202
-    from payments.models import CollectingAccount, Office, Procedure  # noqa: PLC0415
-    from tests.factories import City  # noqa: PLC0415
-
-    offices = session.exec(select(Office).order_by(Office.path)).all()
-    accounts = session.exec(
-        select(CollectingAccount).order_by(CollectingAccount.account_number)
-    ).all()
-    return City(
-        offices[0], list(offices[1:]), list(accounts), session.exec(select(Procedure)).one()
-    )
 
 
 def test_a_second_attempt_needs_the_payers_word_while_the_first_may_collect(
@@ -238,8 +232,8 @@ def test_what_was_paid_in_part_is_asked_for_in_part(session: Session, clock: Fro
 def test_nothing_is_asked_for_a_bill_that_is_not_payable(
     session: Session,
     clock: FrozenClock,
-    officer,
-    state: str,  # noqa: ANN001
+    officer: Actor,
+    state: str,
 ) -> None:
     bill = a_bill(session, a_city(session), clock=clock)
     if state == "paid":

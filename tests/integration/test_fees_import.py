@@ -4,10 +4,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from sqlmodel import Session, select
+
 from payments.errors import FeeFileError
 from payments.fees import COLUMNS, FeeImportReport, RefusedRow, fees_in_force, import_fees
 from payments.models import FeeSchedule, Procedure
-from sqlmodel import Session, select
 
 ROW = {
     "procedure_code": "1.004222",
@@ -75,7 +76,9 @@ def test_the_same_list_again_changes_nothing(session: Session) -> None:
 def test_a_bad_row_is_refused_by_its_column_and_the_others_are_taken(
     session: Session, change: dict[str, Any], column: str
 ) -> None:
-    report = _import(session, {"fee_code": "A"}, change | {"procedure_name_en": "Bad"}, {"fee_code": "B"})
+    report = _import(
+        session, {"fee_code": "A"}, change | {"procedure_name_en": "Bad"}, {"fee_code": "B"}
+    )
     assert report.added == 2
     [refused] = report.refused
     assert isinstance(refused, RefusedRow)

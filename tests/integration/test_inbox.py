@@ -4,6 +4,9 @@ import json
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy.engine import Engine
+from sqlmodel import Session, select
+
 from core.db import transaction
 from core.money import Money
 from core.outbox import OutboxMessage
@@ -15,8 +18,6 @@ from payments.ledger.models import JournalEntry
 from payments.models import Bill, EventState, GatewayEvent, Payment, Receipt, ReceiptStatus
 from payments.ports import NoticeResult, RawEvent
 from payments.states import BillStatus, PaymentStatus
-from sqlalchemy.engine import Engine
-from sqlmodel import Session, select
 from tests.factories import a_bill, a_city, a_payment
 from tests.support.books import assert_books_agree, at_once, everything
 from tests.support.clock import FrozenClock
@@ -62,7 +63,10 @@ def test_a_message_is_kept_exactly_as_it_came(
     assert event.state is EventState.REFUSED
 
 
-@pytest.mark.parametrize("body", [b"", b"\x00\xff", b"{}", b'{"id": 1}', b"[]", b'{"id":"a","reference":"b","amount":1.5}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x00\xff", b"{}", b'{"id": 1}', b"[]", b'{"id":"a","reference":"b","amount":1.5}'],
+)
 def test_an_authentic_message_that_lacks_what_it_must_have_is_refused_and_kept(
     session: Session, payment: Payment, clock: FrozenClock, body: bytes
 ) -> None:
@@ -244,7 +248,9 @@ def test_the_wait_before_asking_again_starts_short() -> None:
 
 @pytest.mark.parametrize("same_message", [True, False])
 def test_notices_that_come_at_once_are_applied_once(
-    engine: Engine, clock: FrozenClock, same_message: bool  # noqa: FBT001
+    engine: Engine,
+    clock: FrozenClock,
+    same_message: bool,  # noqa: FBT001
 ) -> None:
     with transaction(engine) as session:
         bill = a_bill(session, a_city(session), clock=clock)

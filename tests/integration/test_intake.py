@@ -343,7 +343,7 @@ def test_a_refused_report_stores_no_line(
     assert count(session, EvidenceFile) == 1
 
 
-def test_a_failed_balance_check_is_never_stored_as_good(
+def test_a_statement_that_states_no_balances_is_stored_as_such(
     session: Session, account: CollectingAccount, clock: FrozenClock
 ) -> None:
     parsed = a_parsed(account, [LINE], balance_check=BalanceCheck.NOT_STATED)

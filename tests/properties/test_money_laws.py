@@ -41,11 +41,10 @@ def test_a_printed_amount_reads_back_as_itself(amount: int, unit: Currency) -> N
                    min_value=-(10**12)), currencies)  # fmt: skip
 @example(Decimal("1.0000000000000000000000000000000001"), Currency.VND)
 @example(Decimal("100000000000.0000000000000000000000001"), Currency.USD)
-@example(Decimal("20.000"), Currency.VND)
 def test_a_decimal_is_read_exactly_or_refused(value: Decimal, unit: Currency) -> None:
     text = format(value, "f")
     _, _, fraction = text.partition(".")
-    if fraction[unit.exponent :].strip("0") or len(fraction) == 3:  # maybe thousands
+    if fraction[unit.exponent :].strip("0"):
         with pytest.raises(MoneyFormatError):
             Money.parse(text, unit)
     else:

@@ -15,7 +15,7 @@ from payments.channels import Channel
 from payments.models import Bill, CollectingAccount, Payment
 from reconciliation.engine import run_reconciliation
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
-from reconciliation.models import ReconciliationRun
+from reconciliation.models import ProviderContract, ReconciliationRun
 from reconciliation.ports import (
     BalanceCheck,
     Outcome,
@@ -45,6 +45,16 @@ def a_world(session: Session, *, clock: Clock) -> World:
     city = a_city(session)
     bill = a_bill(session, city, clock=clock)
     payment = a_payment(session, bill, clock=clock, channel=Channel.BANK_TRANSFER)
+    session.add(
+        ProviderContract(
+            account_id=city.accounts[0].id,
+            provider=Channel.VNPAY,
+            rate_bps=100,
+            payout_accounts=["19001"],
+            payout_names=["VNPAY"],
+        )
+    )
+    session.flush()
     return World(city, city.accounts[0], bill, payment)
 
 
@@ -55,8 +65,8 @@ def pays(bill: Bill, amount: int = 83_000, *, bank_ref: str = "FT1", day: date =
 
 
 def a_parsed(
-    account: CollectingAccount,
-    lines: Sequence[ParsedLine],
+    of: CollectingAccount,
+    booked: Sequence[ParsedLine],
     *,
     opening: int = 0,
     day: date = DAY,
@@ -64,10 +74,10 @@ def a_parsed(
 ) -> ParsedFile:
     """Return a file of one statement without a number whose balances add up."""
     statement = ParsedStatement(
-        account=account.account_number, currency="VND", from_date=day, to_date=day,
+        account=of.account_number, currency="VND", from_date=day, to_date=day,
         opening_balance=Decimal(opening),
-        closing_balance=opening + sum((line.amount for line in lines), Decimal(0)),
-        balance_check=BalanceCheck.OK, lines=list(lines),
+        closing_balance=opening + sum((line.amount for line in booked), Decimal(0)),
+        balance_check=BalanceCheck.OK, lines=list(booked),
     )  # fmt: skip
     return a_file(replace(statement, **changes))  # type: ignore[arg-type]
 

@@ -77,6 +77,7 @@ class FakeGateways:
     gateway: FakeGateway = field(default_factory=FakeGateway)
 
     def get(self, channel: Channel, merchant_code: str) -> FakeGateway:
+        del channel, merchant_code
         return self.gateway
 
 

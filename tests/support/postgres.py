@@ -10,6 +10,7 @@ from pathlib import Path
 
 DEBIAN = Path("/usr/lib/postgresql")
 OWNER = "doisoat"
+_ROOM_BYTES = 1024**3
 _FAST = (
     "fsync=off",
     "synchronous_commit=off",
@@ -20,6 +21,19 @@ _FAST = (
     "autovacuum=off",
     "log_min_messages=fatal",
 )
+
+
+def quick_folder() -> Path:
+    """Return where files live in memory if there is room, else the ordinary place for them.
+
+    The path is short, because that of a socket must be.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - mkdtemp makes a folder of our own there
+    if memory.is_dir() and os.access(memory, os.W_OK):
+        space = os.statvfs(memory)
+        if space.f_bavail * space.f_frsize > _ROOM_BYTES:
+            return memory
+    return Path("/tmp")  # noqa: S108
 
 
 class PostgresMissingError(Exception):
@@ -44,7 +58,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self._binaries = find_binaries()
-        self._folder = Path(tempfile.mkdtemp(prefix="doisoat-pg-", dir="/tmp"))
+        self._folder = Path(tempfile.mkdtemp(prefix="doisoat-pg-", dir=quick_folder()))
         self._user = _unprivileged_user() if os.geteuid() == 0 else None
         if self._user is not None:
             shutil.chown(self._folder, self._user)

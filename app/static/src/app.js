@@ -16,6 +16,20 @@ for (const form of document.querySelectorAll("form[data-once]")) {
     form.dataset.sent = "yes";
   });
 }
+// A page that waits for an answer asks quietly, and is shown anew only when the answer has come.
+const waiting = document.querySelector("[data-look-again]");
+if (waiting) {
+  setInterval(async () => {
+    try {
+      const answer = await fetch(location.href);
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const standing = page.querySelector("[data-standing]")?.dataset.standing;
+      if (standing && standing !== waiting.dataset.standing) location.reload();
+    } catch {
+      // Nobody answered; the next look may be luckier.
+    }
+  }, waiting.dataset.lookAgain * 1000);
+}
 // Coming back by the browser's back button shows the form usable again.
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-once]")) delete form.dataset.sent;

@@ -1,4 +1,4 @@
-"""Settings come from arguments, the environment and a file, and refuse to run production unsafely."""
+"""Settings come from arguments, environment and file, and refuse an unsafe production."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Dossier codes in both forms that are in use, and nothing else."""
 
 import pytest
+
 from payments.dossier import parse_dossier_code
 from payments.errors import MalformedBillError
 

@@ -3,6 +3,8 @@
 from datetime import date, timedelta
 
 import pytest
+from sqlmodel import Session, select
+
 from core.clock import business_day
 from core.money import Currency, Money
 from payments.channels import Channel
@@ -12,7 +14,6 @@ from payments.ledger.balances import balance_of, broken_rules, trial_balance
 from payments.ledger.models import AccountingPeriod, JournalEntry, LedgerTransfer, MoneyEvent
 from payments.ledger.posting import Cause, Leg, find_reversal, post_entry, reverse_entry
 from payments.models import Budget, CollectingAccount
-from sqlmodel import Session, select
 from tests.factories import a_city
 from tests.support.books import everything
 from tests.support.clock import FrozenClock
@@ -22,7 +23,9 @@ LEG = Leg("receivable", "revenue:x", Money(100))
 
 
 def test_an_entry_is_its_transfers(session: Session, clock: FrozenClock) -> None:
-    entry = post_entry(session, BILLED, [LEG, Leg("receivable", "revenue:y", Money(5))], clock=clock)
+    entry = post_entry(
+        session, BILLED, [LEG, Leg("receivable", "revenue:y", Money(5))], clock=clock
+    )
     rows = session.exec(select(LedgerTransfer).where(LedgerTransfer.entry_id == entry.id)).all()
     assert sorted((row.position, row.amount_minor) for row in rows) == [(1, 100), (2, 5)]
     assert balance_of(session, "receivable") == 105

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 import pytest
+
 from payments import states
 from payments.errors import IllegalTransitionError
 from payments.states import (
@@ -63,7 +64,9 @@ def _cells(drawing: str, events: type[StrEnum]) -> list[tuple[str, StrEnum, str]
     ]
 
 
-TABLES: list[tuple[Mapping[tuple[StrEnum, StrEnum], StrEnum], type[StrEnum], type[StrEnum], str]] = [
+TABLES: list[
+    tuple[Mapping[tuple[StrEnum, StrEnum], StrEnum], type[StrEnum], type[StrEnum], str]
+] = [
     (BILL_TRANSITIONS, BillStatus, BillEvent, BILL),
     (PAYMENT_TRANSITIONS, PaymentStatus, PaymentEvent, PAYMENT),
     (REFUND_TRANSITIONS, RefundStatus, RefundEvent, REFUND),

@@ -1,34 +1,33 @@
-"""Taking in evidence: a statement or settlement file is stored once, whole, or not at all.
-
-The raw bytes are kept encrypted whatever becomes of the file. Of a refused or held one nothing
-else is stored, so nothing of it can be matched.
-"""
+"""Bank statements: whose they are, whether they were corrected, which lines are new."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
-from core.actors import Actor, Permission
-from core.audit import record_audit
+from core.actors import Permission
 from core.clock import Clock
 from core.crypto import Vault
 from core.errors import MoneyFormatError
-from core.ids import new_id
 from core.money import Currency, Money
-from payments.channels import Channel
 from payments.ledger import chart, posting
 from payments.ledger.models import MoneyEvent
-from payments.models import Bill, CollectingAccount, Payment
+from payments.models import CollectingAccount
 from reconciliation import identity
+from reconciliation.identity import LineIdentity
+from reconciliation.intake.files import (
+    Delivery,
+    ImportReport,
+    as_json,
+    known_file,
+    require_scope,
+    store_file,
+)
 from reconciliation.models import (
     EvidenceFile,
     FileKind,
-    Settlement,
-    SettlementLine,
     Statement,
     StatementLine,
 )
@@ -37,7 +36,6 @@ from reconciliation.ports import (
     Outcome,
     ParsedFile,
     ParsedLine,
-    ParsedSettlement,
     ParsedStatement,
     Problem,
 )
@@ -45,44 +43,28 @@ from reconciliation.ports import (
 _KEY_BATCH: Final = 500
 
 
-@dataclass(slots=True)
-class ImportReport:
-    """What became of a file: how many lines are new, how many were known already."""
-
-    file_id: str
-    name: str
-    outcome: Outcome
-    known_file: bool = False
-    lines_added: int = 0
-    lines_known: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A file as it arrived: its bytes, where from, and who brought it."""
-
-    content: bytes
-    source: str
-    actor: Actor
-
-
 def import_statement(
     session: Session, parsed: ParsedFile, delivery: Delivery, *, vault: Vault, clock: Clock
 ) -> ImportReport:
     """Store a parsed statement file and post its lines, in the caller's one transaction.
 
-    The same bytes again change nothing. Lines that were stored before (overlapping exports) are
-    known by what they say and which twin they are; two identical lines of one file stay two.
+    The same bytes again change nothing, except that a file which was held or refused is looked
+    at anew: what kept it may have been mended. Lines that were stored before (overlapping
+    exports) are known by what they say and which twin they are; two identical lines of one file
+    stay two, and so do those of statements that continue each other.
+
+    Raises:
+        PermissionDeniedError: it is of an account outside the offices of who brought it.
     """
     delivery.actor.require(Permission.IMPORT_STATEMENTS)
-    if (known := _known_file(session, parsed.sha256)) is not None:
+    if (known := known_file(session, parsed.sha256)) is not None:
         return known
     problems = list(parsed.problems)
     outcome = parsed.outcome
     accounts: list[CollectingAccount] = []
     if outcome is Outcome.OK:
         accounts, found = _accounts_of(session, parsed.statements)
+        require_scope(session, accounts, delivery.actor)
         problems += found
         outcome = Outcome.REFUSED if found else outcome
     if outcome is Outcome.OK and (
@@ -91,76 +73,13 @@ def import_statement(
         problems += found
         outcome = Outcome.HELD
     report = ImportReport("", parsed.file, outcome, problems=problems)
-    file = _store_file(
+    file = store_file(
         session, (FileKind.STATEMENT, parsed.file, parsed.format), report, delivery, vault, clock
     )
     if outcome is Outcome.OK:
         _store_statements(session, parsed, accounts, file, report, clock=clock)
-        file.report = _as_json(report)
+        file.report = as_json(report)
     return report
-
-
-def import_settlement(
-    session: Session,
-    parsed: ParsedSettlement,
-    delivery: Delivery,
-    *,
-    vault: Vault,
-    clock: Clock,
-    account: CollectingAccount | None = None,
-) -> ImportReport:
-    """Store a parsed settlement report, in the caller's one transaction.
-
-    Without ``account`` it is the one whose payments the lines name, if all agree.
-    """
-    delivery.actor.require(Permission.IMPORT_STATEMENTS)
-    if (known := _known_file(session, parsed.sha256)) is not None:
-        return known
-    problems = list(parsed.problems)
-    outcome = parsed.outcome
-    account = account or _account_of_settlement(session, parsed)
-    if outcome is Outcome.OK and account is None:
-        outcome = Outcome.HELD
-        problems.append(
-            Problem("S003", "report", "its lines do not tell which collecting account is paid")
-        )
-    if outcome is Outcome.OK and account is not None:
-        place = (account.id, Channel(parsed.provider), parsed.report_id)
-        if _settlement_exists(session, *place):
-            outcome = Outcome.HELD
-            problems.append(
-                Problem("S020", "report", "another version of this report is stored already")
-            )
-    report = ImportReport("", parsed.file, outcome, problems=problems)
-    file = _store_file(
-        session, (FileKind.SETTLEMENT, parsed.file, parsed.format), report, delivery, vault, clock
-    )
-    if outcome is Outcome.OK and account is not None:
-        _store_settlement(session, parsed, account, file, clock=clock)
-        report.lines_added = len(parsed.lines)
-        file.report = _as_json(report)
-    return report
-
-
-def raw_file(file: EvidenceFile, *, vault: Vault) -> bytes:
-    """Return the bytes of a stored file as they came."""
-    return vault.decrypt(file.sealed, place=f"evidence_file.sealed.{file.id}")
-
-
-def _known_file(session: Session, sha256: str) -> ImportReport | None:
-    file = session.exec(select(EvidenceFile).where(EvidenceFile.sha256 == sha256)).first()
-    if file is None:
-        return None
-    stored = dict(file.report)
-    problems = [Problem(**problem) for problem in stored.get("problems", [])]
-    return ImportReport(
-        file.id,
-        file.name,
-        file.outcome,
-        known_file=True,
-        lines_known=stored.get("lines_added", 0) + stored.get("lines_known", 0),
-        problems=problems,
-    )
 
 
 def _accounts_of(
@@ -265,43 +184,6 @@ def _problem_with(amount: Decimal | None, currency: str) -> str | None:
     return None
 
 
-def _store_file(
-    session: Session,
-    what: tuple[FileKind, str, str],
-    report: ImportReport,
-    delivery: Delivery,
-    vault: Vault,
-    clock: Clock,
-) -> EvidenceFile:
-    report.file_id = new_id("fil")
-    kind, name, file_format = what
-    file = EvidenceFile(
-        id=report.file_id,
-        sha256=identity.file_sha256(delivery.content),
-        kind=kind,
-        name=name,
-        format=file_format,
-        outcome=report.outcome,
-        report=_as_json(report),
-        sealed=vault.encrypt(delivery.content, place=f"evidence_file.sealed.{report.file_id}"),
-        size=len(delivery.content),
-        source=delivery.source,
-        imported_by=delivery.actor.id,
-        received_at=clock(),
-    )
-    session.add(file)
-    session.flush()
-    record_audit(
-        session,
-        delivery.actor,
-        f"import_{kind}",
-        ("evidence_file", file.id),
-        clock=clock,
-        after={"outcome": report.outcome.value, "sha256": file.sha256},
-    )
-    return file
-
-
 def _store_statements(
     session: Session,
     parsed: ParsedFile,
@@ -314,17 +196,19 @@ def _store_statements(
     kind = identity.statement_kind(parsed.format)
     identities = identity.file_line_identities(parsed)
     for statement, account, keys in zip(parsed.statements, accounts, identities, strict=True):
+        continues = _continues_another(session, statement, account)
         row = _statement_row(session, statement, account, file, kind, clock=clock)
         booked = [
-            (line, key.key)
+            (line, key)
             for line, key in zip(statement.lines, keys, strict=True)
             if line.status is LineStatus.BOOKED and line.amount
         ]
         if row is None:
             report.lines_known += len(booked)
             continue
-        known = _known_keys(session, [key for _, key in booked])
-        for line, key in booked:
+        numbered = _numbered(session, booked, continues=continues)
+        known = _known_keys(session, [key for _, key in numbered])
+        for line, key in numbered:
             if key in known:
                 report.lines_known += 1
                 continue
@@ -332,6 +216,45 @@ def _store_statements(
             report.lines_added += 1
         if (gap := _gap_before(session, row)) is not None:
             report.problems.append(gap)
+
+
+def _continues_another(
+    session: Session, statement: ParsedStatement, account: CollectingAccount
+) -> bool:
+    """Whether a stored statement of the same days closes where this one opens.
+
+    Its lines then come after those, and an equal one is a twin. An export that repeats lines
+    opens where the stored one opened.
+    """
+    opening = _minor(statement.opening_balance, statement.currency)
+    if opening is None or statement.from_date is None:
+        return False
+    stored = session.exec(
+        select(Statement)
+        .where(Statement.account_id == account.id)
+        .where(col(Statement.to_date) >= statement.from_date)
+    ).all()
+    before = any(row.closing_minor == opening for row in stored)
+    return before and not any(row.opening_minor == opening for row in stored)
+
+
+def _numbered(
+    session: Session, booked: list[tuple[ParsedLine, LineIdentity]], *, continues: bool
+) -> list[tuple[ParsedLine, str]]:
+    """Return each line with its key; in a continuing statement the count of twins goes on."""
+    if not continues:
+        return [(line, one.key) for line, one in booked]
+    used: set[str] = set()
+    numbered = []
+    for line, one in booked:
+        occurrence = one.occurrence
+        while (key := LineIdentity(one.content, occurrence).key) in used or _known_keys(
+            session, [key]
+        ):
+            occurrence += 1
+        used.add(key)
+        numbered.append((line, key))
+    return numbered
 
 
 def _statement_row(
@@ -441,84 +364,6 @@ def _gap_before(session: Session, row: Statement) -> Problem | None:
     )
 
 
-def _store_settlement(
-    session: Session,
-    parsed: ParsedSettlement,
-    account: CollectingAccount,
-    file: EvidenceFile,
-    *,
-    clock: Clock,
-) -> None:
-    provider = Channel(parsed.provider)
-    settlement = Settlement(
-        file_id=file.id,
-        account_id=account.id,
-        provider=provider,
-        report_id=parsed.report_id,
-        line_count=len(parsed.lines),
-        created_at=clock(),
-    )
-    session.add(settlement)
-    session.flush()
-    session.add_all(
-        SettlementLine(
-            settlement_id=settlement.id,
-            account_id=account.id,
-            provider=provider,
-            report_id=parsed.report_id,
-            position=line.position,
-            kind=line.kind,
-            provider_txn_id=line.provider_txn_id,
-            bill_reference=line.bill_reference,
-            gross_minor=line.gross.amount_minor,
-            fee_minor=line.fee.amount_minor,
-            net_minor=line.net.amount_minor,
-            currency=line.gross.currency.value,
-            occurred_at=line.occurred_at,
-            payout_id=line.payout_id,
-            payout_date=line.payout_date,
-        )
-        for line in parsed.lines
-    )
-    session.flush()
-
-
-def _account_of_settlement(session: Session, parsed: ParsedSettlement) -> CollectingAccount | None:
-    ids = [line.provider_txn_id for line in parsed.lines if line.provider_txn_id]
-    references = [line.bill_reference for line in parsed.lines if line.bill_reference]
-    accounts: set[str] = set()
-    for start in range(0, max(len(ids), len(references)), _KEY_BATCH):
-        part = slice(start, start + _KEY_BATCH)
-        accounts |= set(
-            session.exec(
-                select(Payment.account_id)
-                .where(Payment.channel == Channel(parsed.provider))
-                .where(col(Payment.provider_txn_id).in_(ids[part]))
-            )
-        )
-        accounts |= set(
-            session.exec(
-                select(Payment.account_id)
-                .join(Bill, col(Bill.id) == col(Payment.bill_id))
-                .where(col(Bill.bill_reference).in_(references[part]))
-            )
-        )
-    return session.get(CollectingAccount, accounts.pop()) if len(accounts) == 1 else None
-
-
-def _settlement_exists(
-    session: Session, account_id: str, provider: Channel, report_id: str
-) -> bool:
-    return (
-        session.exec(
-            select(Settlement.id)
-            .where(Settlement.account_id == account_id, Settlement.provider == provider)
-            .where(Settlement.report_id == report_id)
-        ).first()
-        is not None
-    )
-
-
 def _known_keys(session: Session, keys: Sequence[str]) -> set[str]:
     known: set[str] = set()
     for start in range(0, len(keys), _KEY_BATCH):
@@ -535,7 +380,3 @@ def _minor(amount: Decimal | None, currency: str) -> int | None:
     if amount is None:
         return None
     return Money.parse(format(amount, "f"), Currency(currency)).amount_minor
-
-
-def _as_json(report: ImportReport) -> dict[str, Any]:
-    return asdict(report) | {"outcome": report.outcome.value}

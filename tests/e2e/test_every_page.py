@@ -1,0 +1,261 @@
+"""Every page, in both languages, on a desk and on a phone: accessible, and never too wide."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from sqlmodel import select
+
+from app.demo.city import STAFF, WARDS
+from core.actors import Role
+from core.db import reading
+from payments.channels import Channel
+from payments.models import Receipt
+from reconciliation.models import EvidenceFile, Mismatch, Resolution
+from reconciliation.states import ItemKind
+from tests.e2e.conftest import DESKTOP, PHONE
+from tests.support.live import Live
+
+pytestmark = pytest.mark.e2e
+
+ROOT = Path(__file__).parents[2]
+AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
+SHOTS = ROOT / ".screenshots"
+GRAVE = {"serious", "critical"}
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WINDOWS = {"desk": DESKTOP, "phone": PHONE}
+EXCUSE = "Compared with the payer's bank slip: the payer mistyped the amount."
+
+ANYBODY = ""
+PAGES: dict[str, dict[str, str]] = {
+    ANYBODY: {
+        "home": "/",
+        "home-no-code": "/find?code=",
+        "home-unknown": "/find?code=MC0000000000",
+        "found": "/find?code={dossier}",
+        "bill-open": "/bills/{open}",
+        "bill-again": "/bills/{doubt}?again=yes",
+        "bill-paid": "/bills/{paid}",
+        "bill-partly": "/bills/{partly}",
+        "payment-transfer": "/payments/{transfer}",
+        "payment-doubt": "/payments/{pending}",
+        "payment-received": "/payments/{payment}",
+        "receipt": "/payments/{payment}/receipt",
+        "receipt-named": "/receipts/{token}",
+        "missing": "/nowhere",
+        "sign-in": "/staff/sign-in",
+    },
+    Role.OFFICER: {
+        "today": "/staff",
+        "mismatches": "/staff/mismatches?status=",
+        "mismatch": "/staff/mismatches/{mismatch}",
+        "mismatch-resolved": "/staff/mismatches/{resolved}",
+        "statements": "/staff/statements",
+        "statement": "/staff/statements/{statement}",
+        "settlement": "/staff/statements/{settlement}",
+        "statement-refused": "/staff/statements/{refused}",
+        "bills": "/staff/bills",
+        "staff-bill": "/staff/bills/{paid}",
+        "messages": "/staff/messages",
+        "jobs": "/staff/jobs",
+        "forbidden": "/staff/decisions",
+    },
+    Role.APPROVER: {
+        "decisions": "/staff/decisions",
+        "decision": "/staff/decisions/{decision}",
+    },
+    Role.AUDITOR: {
+        "search": "/staff/search?text={paid}",
+        "trail": "/staff/payments/{payment}",
+        "ledger": "/staff/ledger",
+        "export": "/staff/export?account={account}",
+    },
+    Role.ADMIN: {"users": "/staff/users"},
+}
+EVERY = [(role, name) for role, pages in PAGES.items() for name in pages]
+
+
+@dataclass
+class Scenery:
+    """The ids that addresses of pages are filled with, and a visit for each role and language."""
+
+    live: Live
+    browser: Browser
+    ids: dict[str, str] = field(default_factory=dict)
+    visits: dict[tuple[str, str], BrowserContext] = field(default_factory=dict)
+
+    def page(self, role: str, language: str) -> Page:
+        """Return a page on which somebody of the role is signed in."""
+        if (role, language) not in self.visits:
+            # axe is put into pages from outside, which their own policy rightly forbids.
+            visit = self.browser.new_context(
+                locale="en-GB" if language == "en" else "vi-VN", bypass_csp=True
+            )
+            if role != ANYBODY:
+                self.sign_in(visit.request, role)
+            self.visits[role, language] = visit
+        return self.visits[role, language].new_page()
+
+    def sign_in(self, requests: Any, role: str) -> None:
+        """Sign in by the form."""
+        person = next(one for one in STAFF if one.role == role)
+        form = {"username": person.username, "password": person.password}
+        requests.post(f"{self.live.places.pages}/staff/sign-in", form=form)
+
+    def post(self, role: str, path: str, **content: Any) -> None:
+        """Send a form as somebody of the staff, who has to be let."""
+        requests = self.page(role, "en").context.request
+        answer = requests.post(f"{self.live.places.pages}{path}", **content)
+        assert answer.ok, answer.text()
+
+
+@pytest.fixture(scope="module")
+def scenery(live: Live, browser: Browser) -> Iterator[Scenery]:
+    """Return a city in which something of every kind has happened."""
+    scenery = Scenery(live, browser)
+    _let_people_pay(scenery)
+    _let_staff_work(scenery)
+    yield scenery
+    for visit in scenery.visits.values():
+        visit.close()
+
+
+def _let_people_pay(scenery: Scenery) -> None:
+    live, ids = scenery.live, scenery.ids
+    ids["paid"] = live.issue()
+    _pay_online(live, ids["paid"], Channel.VNPAY)
+    _pay_online(live, live.issue(), Channel.STRIPE)
+    wrong = [live.issue(ward=WARDS[2]) for _ in range(3)]
+    for reference in wrong:
+        _transfer(live, reference, less_by=1_000)
+    ids["partly"], _, _ = wrong
+    for _ in range(2):
+        live.next_morning()
+    ids["open"] = live.issue()
+    dossier = {"dossier_code": live.bill(ids["open"]).dossier_code}
+    live.post_bill(**dossier)
+    ids["dossier"] = dossier["dossier_code"]
+    waiting = live.issue(ward=WARDS[1])
+    _begin(live, waiting, Channel.BANK_TRANSFER)
+    ids["transfer"] = live.attempts(waiting)[0].id
+    ids["doubt"] = live.issue()
+    _begin(live, ids["doubt"], Channel.VNPAY)
+    ids["pending"] = live.attempts(ids["doubt"])[0].id
+    ids["payment"] = live.attempts(ids["paid"])[0].id
+    ids["account"] = WARDS[0].account_number
+
+
+def _let_staff_work(scenery: Scenery) -> None:
+    live, ids = scenery.live, scenery.ids
+    with reading(live.context.engine) as session:
+        ids["token"] = session.exec(
+            select(Receipt.token).where(Receipt.payment_id == ids["payment"])
+        ).one()
+        found = session.exec(
+            select(Mismatch.id).where(Mismatch.item_kind == ItemKind.BANK).order_by(Mismatch.id)  # type: ignore[arg-type]
+        ).all()
+        files = {file.name: file.id for file in session.exec(select(EvidenceFile))}
+    ids["resolved"], proposed, ids["mismatch"] = found
+    for mismatch in (ids["resolved"], proposed):
+        _propose(scenery, mismatch)
+    decisions = _decisions(live)
+    ids["decision"] = decisions[proposed]
+    scenery.post(
+        Role.APPROVER,
+        f"/staff/decisions/{decisions[ids['resolved']]}",
+        form={"decision": "approve", "note": "Đúng với sổ phụ"},
+    )
+    scenery.post(Role.OFFICER, "/staff/statements", multipart={
+        "kind": "statement",
+        "file": {"name": "sao ke 06-11.xml", "mimeType": "text/xml", "buffer": b"<html>"},
+    })  # fmt: skip
+    with reading(live.context.engine) as session:
+        ids["refused"] = session.exec(
+            select(EvidenceFile.id).where(EvidenceFile.outcome == "refused")
+        ).one()
+    ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
+    account = WARDS[2].account_number
+    ids["statement"] = next(one for name, one in files.items() if name.startswith(account))
+
+
+def _propose(scenery: Scenery, mismatch: str) -> None:
+    page = scenery.page(Role.OFFICER, "en")
+    page.goto(f"{scenery.live.places.pages}/staff/mismatches/{mismatch}")
+    found = re.search(r'value="(payment:[^"]+)"', page.content())
+    assert found is not None
+    form = {"kind": "match", "counterpart": found[1], "reason": EXCUSE}
+    scenery.post(Role.OFFICER, f"/staff/mismatches/{mismatch}/resolutions", form=form)
+    page.close()
+
+
+def _decisions(live: Live) -> dict[str, str]:
+    with reading(live.context.engine) as session:
+        return {row.mismatch_id: row.id for row in session.exec(select(Resolution))}
+
+
+def _begin(live: Live, reference: str, channel: Channel) -> None:
+    url = f"{live.places.pages}/bills/{reference}/payments"
+    assert live.caller.submit(url, {"channel": channel.value}).is_redirect
+
+
+def _pay_online(live: Live, reference: str, channel: Channel) -> None:
+    _begin(live, reference, channel)
+    deed = {"url": live.attempts(reference)[0].redirect_url, "outcome": "pay"}
+    live.caller.post(f"{live.places.simulators}/{channel}/_control/act", deed)
+    live.settle()
+
+
+def _transfer(live: Live, reference: str, *, less_by: int) -> None:
+    _begin(live, reference, Channel.BANK_TRANSFER)
+    [attempt] = live.attempts(reference)
+    order = {
+        "payload": attempt.qr_payload,
+        "transfer_id": reference,
+        "payer_name": "NGUYEN THI ANH TUYET",
+        "amount": attempt.amount_minor - less_by,
+        "purpose": f"{reference} nop phi",
+    }
+    live.caller.post(f"{live.places.simulators}/bank/_control/transfers", order)
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+@pytest.mark.parametrize(("role", "name"), EVERY, ids=[name for _, name in EVERY])
+def test_a_page_is_accessible_and_fits(
+    scenery: Scenery, look: Callable[[Page, str], None], role: str, name: str, language: str
+) -> None:
+    page = scenery.page(role, language)
+    page.goto(scenery.live.places.pages + PAGES[role][name].format(**scenery.ids))
+    assert page.locator("html").get_attribute("lang") == language
+    for window, size in WINDOWS.items():
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        look(page, f"{name}-{language}-{window}")
+    page.close()
+
+
+@pytest.fixture
+def look() -> Callable[[Page, str], None]:
+    """Return what looks at a page: for grave faults of accessibility, and for what sticks out."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: make test-tools")
+    SHOTS.mkdir(exist_ok=True)
+
+    def looked(page: Page, name: str) -> None:
+        page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+        wide, window = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+        assert wide <= window, f"{wide} wide in a window of {window}"
+        if not page.evaluate("'axe' in window"):
+            page.add_script_tag(path=AXE)
+        found = page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"]
+        grave = [
+            f"{one['id']}: {one['help']}: {node['html'][:160]} {node['any'][:1]}"
+            for one in found
+            if one["impact"] in GRAVE
+            for node in one["nodes"]
+        ]
+        assert grave == []
+
+    return looked
