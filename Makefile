@@ -55,7 +55,7 @@ migrations: install ## Models and migrations agree, on both databases
 	@$(RUN)/python -m pytest -q tests/integration/test_migrations.py
 
 kill-test: install assets ## Kill application and scheduler at thirty moments of the demo
-	@KILLS=30 $(RUN)/python -m pytest -q -m "slow" tests/e2e/test_kill.py
+	@$(RUN)/python -m pytest -q -m slow tests/e2e/test_kill.py
 
 fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties

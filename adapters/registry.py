@@ -80,7 +80,7 @@ def read_merchants(settings: Settings) -> list[MerchantSecrets]:
     try:
         document = tomllib.loads(settings.merchants_file.read_text(encoding="utf-8"))
         merchants = [_merchant(entry) for entry in document["merchant"]]
-    except (OSError, KeyError, TypeError, ValueError) as problem:
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as problem:
         raise SettingsError(f"merchants_file: {type(problem).__name__}") from problem
     if settings.environment is Environment.PRODUCTION:
         for merchant in merchants:

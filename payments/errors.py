@@ -2,7 +2,7 @@
 
 from http import HTTPStatus
 
-from core.errors import ConflictError, DoisoatError, NotFoundError
+from core.errors import ConflictError, DoisoatError, InputUnusableError, NotFoundError
 
 
 class BillNotFoundError(NotFoundError):
@@ -123,7 +123,7 @@ class LedgerBrokenError(DoisoatError):
     title = "The books do not hold"
 
 
-class FeeFileError(DoisoatError):
+class FeeFileError(InputUnusableError):
     """The fee file as a whole cannot be used; single rows are refused in the report instead."""
 
     code = "P040"

@@ -108,16 +108,23 @@ def expire(context: JobContext, due_at: datetime) -> int:
     with transaction(context.engine) as session:
         if not claim_step(session, "expire/bills", due_at, now=context.clock()):
             return 0
-        count = expire_bills(session, clock=context.clock)
+        count = 0
+        while expired := expire_bills(session, clock=context.clock):
+            count += expired
         overdue = session.exec(
             select(Payment)
             .where(Payment.channel == Channel.BANK_TRANSFER)
             .where(col(Payment.status).in_(list(MAY_STILL_COLLECT)))
             .where(col(Payment.expires_at) <= context.clock())
         ).all()
-        for payment in overdue:
-            end_attempt(session, payment, PaymentEvent.TIMED_OUT, "expired", clock=context.clock)
-        return count + len(overdue)
+        for found in overdue:
+            payment = lock_payment(session, found.id)
+            if payment.status in MAY_STILL_COLLECT:  # else it was paid at this moment
+                end_attempt(
+                    session, payment, PaymentEvent.TIMED_OUT, "expired", clock=context.clock
+                )
+                count += 1
+        return count
 
 
 def fetch_statements(context: JobContext, due_at: datetime) -> int:

@@ -46,7 +46,9 @@ def import_list(
     if json:
         print_json(asdict(report))
     else:
-        print(f"{file}: {report.added} fees added, {report.unchanged} unchanged")
+        print(
+            f"{file}: {report.added} fees added, {report.ended} ended, {report.unchanged} unchanged"
+        )
         for row in report.refused:
             print(f"  row {row.row}, {row.column}: {row.message}")
     raise typer.Exit(1 if report.refused else 0)

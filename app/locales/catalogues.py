@@ -1,19 +1,21 @@
 """Gathers every message of templates, pages, errors and reasons, and updates catalogues."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Final
 
 from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-import app.main  # noqa: F401 - makes every error known, so that its title is gathered
 from app.i18n import LANGUAGE_NAMES, Language
 from core.errors import DoisoatError
 from reconciliation.matching.reasons import ENGLISH
 
 APP: Final = Path(__file__).parent.parent
+_PACKAGES: Final = ("core", "payments", "reconciliation", "adapters", "scheduler", "app")
 _METHODS: Final = [
     ("pages/**.py", "python"),
     ("i18n.py", "python"),
@@ -101,6 +103,11 @@ def _from_source() -> Iterator[str | tuple[str, str]]:
 
 
 def _titles() -> Iterator[str]:
+    """Yield the title of every error there is, whatever this process has imported before."""
+    for package in map(import_module, _PACKAGES):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                import_module(module.name)
     waiting = [DoisoatError]
     while waiting:
         kind = waiting.pop()

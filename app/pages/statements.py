@@ -94,7 +94,12 @@ def _list_page(
 
 @router.get("/staff/statements/{file_id}")
 def show_statement(
-    request: Request, file_id: str, person: Reviewer, words: WordsDep, session: ReadSession
+    request: Request,
+    file_id: str,
+    person: Reviewer,
+    words: WordsDep,
+    session: ReadSession,
+    known: str = "",
 ) -> Response:
     """Show one file: its statements or report, every line with its state, and every problem."""
     scope = person.actor.office_path
@@ -115,6 +120,7 @@ def show_statement(
         states=states,
         accounts={account.id: account for account in accounts},
         names=names_of(session, [row.imported_by]),
+        known=bool(known),
     )
 
 

@@ -73,6 +73,11 @@ def test_a_payer_who_comes_back_before_the_answer_reads_that_we_are_asking(
     visitor.sees("We are asking %(channel)s", channel="VNPay")
     visitor.sees("If you have paid, you need not pay again.")
     assert live.attempts(reference)[0].status is PaymentStatus.PENDING
+    paying = visitor.page.context.new_page()
+    paying.goto(attempt.redirect_url or "")
+    Citizen(paying, live).pay_at_vnpay()
+    live.settle()
+    visitor.sees("Payment received")  # the page has looked again by itself
 
 
 def test_a_transfer_by_the_code_on_the_screen_is_found_on_the_statement(
@@ -123,39 +128,19 @@ def test_a_wrong_amount_is_resolved_by_two_people_and_the_trail_names_both(
 
 
 def _resolve_a_wrong_amount(live: Live, payer: Citizen, officer: Staff, approver: Staff) -> None:
-    ward = WARDS[2]
-    reference = live.issue(ward=ward)
+    reference = live.issue(ward=WARDS[2])
     asked = live.bill(reference).amount_minor
     payer.transfer(_show_code(payer, reference), amount=asked - 1_000)
     live.next_morning()
 
-    officer.follow("Mismatches")
-    sent = f"VND\xa0{asked - 1_000:,}"
-    card = officer.page.locator(".app-card", has_text=ward.name_en)
-    amount = officer.page.locator(".app-card__money", has_text=sent)
-    card.filter(has=amount).get_by_role("link", name="Wrong amount").click()
-    evidence = officer.page.locator(".app-evidence").first
-    expect(evidence).to_contain_text(reference)
-    expect(evidence).to_contain_text(f"VND\xa0{asked:,}")
-    expect(evidence).to_contain_text(sent)
-    officer.pick("The money belongs to a bill or payment")
-    officer.page.get_by_role("radio", name=f"bill {reference}").check()
-    officer.page.get_by_label(officer.say("Reason")).fill(REASON)
-    officer.press("Propose")
-    officer.sees("A second person has to decide.")
+    mismatch = _propose(officer, reference, asked=asked, came=asked - 1_000)
     assert live.bill(reference).received_minor == 0, "a proposal moves nothing"
-    mismatch = officer.page.url
     officer.open("/staff/decisions")
     officer.sees("You may not do this")
-
-    approver.follow("Decisions")
-    card = approver.page.locator(".app-card", has_text=reference)
-    decision = card.get_by_role("link").get_attribute("href")
-    refused = officer.page.request.post(
-        f"{live.places.pages}{decision}", form={"decision": "approve"}
-    )
+    decision = _find_decision(approver, reference)
+    refused = officer.page.request.post(decision, form={"decision": "approve"})
     assert (refused.status, live.bill(reference).received_minor) == (403, 0)
-    card.get_by_role("link").click()
+    approver.page.goto(decision)
     approver.sees(REASON)
     approver.press("Approve exactly this")
     expect(approver.page.locator("main")).not_to_contain_text(reference)
@@ -171,7 +156,31 @@ def _resolve_a_wrong_amount(live: Live, payer: Citizen, officer: Staff, approver
     expect(history).to_contain_text("Vũ Văn Hải")
     live.move_to(live.settings.clock() + timedelta(minutes=15))
     officer.open("/staff/mismatches")
-    expect(officer.page.locator(".app-card", has_text=ward.name_en)).to_have_count(0)
+    expect(officer.page.locator(".app-card", has_text=WARDS[2].name_en)).to_have_count(0)
+
+
+def _propose(officer: Staff, reference: str, *, asked: int, came: int) -> str:
+    """Look at the evidence and propose to take the money as received; returns the address."""
+    officer.follow("Mismatches")
+    sum_that_came = f"VND\xa0{came:,}"
+    card = officer.page.locator(".app-card", has_text=WARDS[2].name_en)
+    amount = officer.page.locator(".app-card__money", has_text=sum_that_came)
+    card.filter(has=amount).get_by_role("link", name="Wrong amount").click()
+    evidence = officer.page.locator(".app-evidence").first
+    for shown in (reference, f"VND\xa0{asked:,}", sum_that_came):
+        expect(evidence).to_contain_text(shown)
+    officer.pick("The money belongs to a bill or payment")
+    officer.page.get_by_role("radio", name=f"bill {reference}").check()
+    officer.page.get_by_label(officer.say("Reason")).fill(REASON)
+    officer.press("Propose")
+    officer.sees("A second person has to decide.")
+    return officer.page.url
+
+
+def _find_decision(approver: Staff, reference: str) -> str:
+    approver.follow("Decisions")
+    link = approver.page.locator(".app-card", has_text=reference).get_by_role("link")
+    return f"{approver.live.places.pages}{link.get_attribute('href')}"
 
 
 def test_an_auditor_follows_a_payment_from_the_click_to_the_bank_line(

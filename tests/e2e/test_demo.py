@@ -1,11 +1,8 @@
 """A short demonstration played whole by the real command: web app, scheduler and simulators."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +12,8 @@ import pytest
 from sqlmodel import func, select
 
 from app.demo.city import STAFF, WARDS
-from app.demo.fingerprint import differences, take_fingerprint
+from app.demo.fingerprint import differences
 from app.demo.plan import make_plan
-from app.demo.scenes import count_steps, make_scenes
 from core.clock import BusinessClock
 from core.db import make_engine, reading
 from core.settings import Settings
@@ -29,63 +25,19 @@ from reconciliation.models import EvidenceFile, Mismatch
 from reconciliation.ports import Outcome
 from reconciliation.queries import latest_runs
 from scheduler.runs import JobRun, RunOutcome
+from tests.support.demo import ROOT, demo_command, demo_environment, demo_fingerprint, play_demo
 
 pytestmark = pytest.mark.e2e
 
-ROOT = Path(__file__).resolve().parents[2]
-DOISOAT = Path(sys.executable).parent / "doisoat"
 DAYS = 3
 PATIENCE_SECONDS = 240
-
-
-def _free_port() -> int:
-    """Return a port that is free together with the next one."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
-            return port
-
-
-def _command(*options: str) -> list[str]:
-    return [str(DOISOAT), "demo", "--port", str(_free_port()), *options]
-
-
-def _environment(var: Path, **more: str) -> dict[str, str]:
-    inherited = os.environ.items()  # noqa: TID251 - a child needs the rest of it
-    clean = {key: value for key, value in inherited if not key.startswith("DOISOAT_")}
-    return clean | {"DOISOAT_VAR_DIR": str(var)} | more
-
-
-def _play(var: Path, days: int, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        _command("--days", str(days), "--no-stay"),
-        env=_environment(var, **more),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=False,
-    )
-
-
-def _fingerprint(var: Path) -> dict[str, Any]:
-    engine = make_engine(Settings(var_dir=var).database)
-    with reading(engine) as session:
-        taken = take_fingerprint(session)
-    engine.dispose()
-    return taken
 
 
 @pytest.fixture(scope="module")
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Return the folder of three played days and what the command printed."""
     var = tmp_path_factory.mktemp("played")
-    done = _play(var, DAYS)
+    done = play_demo(var, DAYS)
     assert done.returncode == 0, done.stdout + done.stderr
     return var, done.stdout
 
@@ -175,28 +127,16 @@ def test_all_days_but_the_last_are_closed(session: Any) -> None:
 
 def test_a_second_run_doubles_nothing(played: tuple[Path, str]) -> None:
     var, _ = played
-    before = _fingerprint(var)
-    again = _play(var, DAYS)
+    before = demo_fingerprint(var)
+    again = play_demo(var, DAYS)
 
     assert again.returncode == 0, again.stdout + again.stderr
     assert "Day" not in again.stdout
-    assert differences(before, _fingerprint(var)) == []
-
-
-def test_kills_in_the_middle_change_nothing(played: tuple[Path, str], tmp_path: Path) -> None:
-    var, _ = played
-    steps = count_steps(make_scenes(DAYS))
-    plan = f"app:{steps // 3},scheduler:{steps // 2},app:{steps * 3 // 4}"
-    done = _play(tmp_path, DAYS, DOISOAT_DEMO_KILL=plan)
-
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("Killed ") == 3
-    assert "Not killed" not in done.stdout
-    assert differences(_fingerprint(var), _fingerprint(tmp_path)) == []
+    assert differences(before, demo_fingerprint(var)) == []
 
 
 def test_ctrl_c_stops_everything_and_the_clock_and_a_killed_play_goes_on(tmp_path: Path) -> None:
-    options = _command("--days", "1")
+    options = demo_command("--days", "1")
     first = _start(options, tmp_path)
     assert _printed(first, tmp_path, "Day  1")
     children = _children(first)
@@ -220,7 +160,7 @@ def test_ctrl_c_stops_everything_and_the_clock_and_a_killed_play_goes_on(tmp_pat
 def _start(command: list[str], folder: Path) -> subprocess.Popen[bytes]:
     with (folder / "printed").open("wb") as printed:
         return subprocess.Popen(
-            command, env=_environment(folder / "var"), cwd=ROOT, stdout=printed, stderr=printed
+            command, env=demo_environment(folder / "var"), cwd=ROOT, stdout=printed, stderr=printed
         )
 
 

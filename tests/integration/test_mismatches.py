@@ -35,6 +35,7 @@ from reconciliation.states import (
     ItemKind,
     MismatchEventKind,
     MismatchStatus,
+    MismatchType,
     ResolutionKind,
     ResolutionStatus,
 )
@@ -198,9 +199,10 @@ def test_a_reason_of_a_few_words_is_needed(
 
 
 def test_a_closed_mismatch_takes_comments_and_nothing_else(
-    session: Session, mismatch: Mismatch, clock: FrozenClock, officer: Actor
+    session: Session, mismatch: Mismatch, clock: FrozenClock, officer: Actor, approver: Actor
 ) -> None:
-    propose(session, mismatch, officer, clock, kind=ResolutionKind.ACCEPT)
+    proposal = propose(session, mismatch, officer, clock, kind=ResolutionKind.ACCEPT)
+    decide_resolution(session, proposal, approve=True, note="", actor=approver, clock=clock)
     assert mismatch.status is MismatchStatus.RESOLVED
     with pytest.raises(MismatchClosedError):
         propose(session, mismatch, officer, clock)
@@ -209,15 +211,28 @@ def test_a_closed_mismatch_takes_comments_and_nothing_else(
     comment_mismatch(session, mismatch, "a later remark", actor=officer, clock=clock)
 
 
-def test_accepting_takes_one_person_and_moves_nothing(
-    session: Session, mismatch: Mismatch, clock: FrozenClock, officer: Actor
+def test_what_stops_being_looked_at_is_accepted_by_two_people_and_moves_nothing(
+    session: Session, mismatch: Mismatch, clock: FrozenClock, officer: Actor, approver: Actor
 ) -> None:
     entries = len(session.exec(select(JournalEntry)).all())
+    proposal = propose(session, mismatch, officer, clock, kind=ResolutionKind.ACCEPT)
+    assert proposal.status is ResolutionStatus.PROPOSED
+    decide_resolution(session, proposal, approve=True, note="", actor=approver, clock=clock)
+
+    assert proposal.status is ResolutionStatus.DONE
+    assert len(session.exec(select(JournalEntry)).all()) == entries
+    assert session.exec(select(Match)).all() == []
+
+
+def test_money_on_its_way_is_explained_by_one_person(
+    session: Session, mismatch: Mismatch, clock: FrozenClock, officer: Actor
+) -> None:
+    mismatch.type = MismatchType.TIMING_DIFFERENCE
+    session.add(mismatch)
+    session.flush()
     done = propose(session, mismatch, officer, clock, kind=ResolutionKind.ACCEPT)
 
     assert (done.status, done.decided_by) == (ResolutionStatus.DONE, None)
-    assert len(session.exec(select(JournalEntry)).all()) == entries
-    assert session.exec(select(Match)).all() == []
 
 
 def test_a_healed_mismatch_takes_its_proposal_with_it(

@@ -335,15 +335,16 @@ def test_a_persons_decision_is_never_overturned(
 
 
 def test_an_accepted_mismatch_does_not_come_back(
-    session: Session, world: World, clock: FrozenClock, officer: Actor
+    session: Session, world: World, clock: FrozenClock, officer: Actor, approver: Actor
 ) -> None:
     stranger = a_line(DAY, 40_000, "khong ro", bank_ref="F9")
     receive(session, world.account, stranger, clock=clock)
     compare(session, world.account, clock=clock)
     (mismatch,) = live(session)
-    propose_resolution(
+    proposal = propose_resolution(
         session, mismatch, ResolutionKind.ACCEPT, "known to the office", actor=officer, clock=clock
     )
+    decide_resolution(session, proposal, approve=True, note="", actor=approver, clock=clock)
     clock.advance(days=1)
     run = compare(session, world.account, clock=clock)
     assert run is not None

@@ -400,7 +400,7 @@ def test_the_process_runs_what_is_due_and_gives_its_lease_up(
         "from core.settings import Settings\n"
         "from scheduler.process import run_scheduler\n"
         "from scheduler.wiring import make_context\n"
-        "threading.Timer(4, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
+        "threading.Timer(2.5, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()\n"
         "run_scheduler(make_context(Settings()), beat_seconds=0.2)\n"
     )
     root = str(Path(run_scheduler.__code__.co_filename).parents[1])

@@ -96,7 +96,7 @@ def check_settlement(parsed: ParsedSettlement) -> None:
 
 
 def run(folder: Path, *, seed: int, rounds: int) -> dict[Outcome, int]:
-    rng = random.Random(seed)  # noqa: S311 - seeded on purpose
+    rng = random.Random(seed)
     file, seen = folder / "file", dict.fromkeys(Outcome, 0)
     statements, settlements = StatementFileParser(), SettlementFileParser()
     for _ in range(rounds):
@@ -133,7 +133,7 @@ def with_mutated_parts(rng: random.Random, workbook: bytes) -> bytes:
 
 @pytest.mark.parametrize("damage", [mutated, with_mutated_parts])
 def test_mutated_workbooks_are_answered(tmp_path: Path, damage: Mutation) -> None:
-    rng = random.Random(7)  # noqa: S311 - seeded on purpose
+    rng = random.Random(7)
     file = tmp_path / "file"
     for _ in range(30):
         file.write_bytes(damage(rng, rng.choice(WORKBOOKS).read_bytes()))

@@ -19,7 +19,7 @@ from tests.support.labelled_world import CONTRACTS, Key, Row, World
 
 def build(seed: int, *, size: int = 16) -> World:
     """A labelled set; ``size`` times each kind of noise (16 makes about 2,000 payments)."""
-    world = World(random.Random(seed))  # noqa: S311 - repeatable, not secret
+    world = World(random.Random(seed))
     for _ in range(size):
         for name, make in DIRECT.items():
             world.kind = name

@@ -5,6 +5,7 @@ moves the business clock, and waits until the scheduler has done all that is due
 """
 
 import socket
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -30,7 +31,7 @@ from app.demo.city import (
 )
 from app.demo.deliveries import deliver_settlements, deliver_statements
 from app.demo.places import HOST, Places
-from app.demo.processes import Processes
+from app.demo.processes import STOP_SECONDS, Child
 from core.calendar import WorkingCalendar
 from core.clock import at_vietnam_time, business_day, move_clock
 from core.db import make_engine, reading, transaction
@@ -51,13 +52,43 @@ DUE_DAYS = 10
 
 
 @dataclass(slots=True)
+class Parts:
+    """The processes of an installation. One that ends by itself is a failure of the test."""
+
+    logs: Path
+    variables: Mapping[str, str]
+    _children: list[Child] = field(default_factory=list)
+
+    def start(self, name: str, *arguments: str) -> None:
+        """Start a command of doisoat that ends with this process, in whatever way it ends."""
+        variables = [f"DOISOAT_{name.upper()}={value}" for name, value in self.variables.items()]
+        command = ["env", *variables, sys.executable, "-m", "app.demo.child", *arguments]
+        child = Child(name, command, self.logs / f"{name}.log")
+        child.start()
+        self._children.append(child)
+
+    def check(self) -> None:
+        """Hold that all are running."""
+        for child in self._children:
+            assert child.is_alive, f"{child.name} has ended: {child.last_words()}"
+
+    def stop(self) -> None:
+        """Stop all, the last started first; afterwards none is left."""
+        children = self._children[::-1]
+        for child in children:
+            child.stop()
+        for child in children:
+            child.end(STOP_SECONDS)
+
+
+@dataclass(slots=True)
 class Live:
     """A running installation and those who act on it from outside."""
 
     settings: Settings
     places: Places
     context: JobContext
-    processes: Processes
+    parts: Parts
     caller: Caller
     delivered_to: date = FIRST_DAY - timedelta(days=1)
     _numbers: Iterator[int] = field(default_factory=lambda: count(1))
@@ -82,7 +113,7 @@ class Live:
         self.caller.post(f"{self.places.simulators}/_control/tick")
         deadline = time.monotonic() + CATCH_UP_SECONDS
         while not is_caught_up(self.context):
-            self.processes.check()
+            self.parts.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the jobs do not end: see {self.places.logs}")
             time.sleep(LOOK_SECONDS)
@@ -167,19 +198,19 @@ def installation(folder: Path, *, database_url: str = "") -> Iterator[Live]:
     move_clock(settings.clock_file, at_vietnam_time(FIRST_DAY, 9))
     write_merchants(places)
     variables = places.overrides() | {"var_dir": str(folder), "database_url": database_url}
-    processes = Processes(places.logs, variables)
-    caller = Caller(processes.check)
+    parts = Parts(places.logs, variables)
+    caller = Caller(parts.check)
     with ExitStack() as opened:
         opened.callback(caller.close)
-        opened.callback(processes.stop)
+        opened.callback(parts.stop)
         port = str(places.port)
-        processes.start("simulators", "simulators", "--port", port)
-        processes.start("app", "serve", "--port", port)
+        parts.start("simulators", "simulators", "--port", port)
+        parts.start("app", "serve", "--port", port)
         context = opened.enter_context(_open_city(settings, places))
-        processes.start("scheduler", "scheduler", "--beat", str(BEAT_SECONDS))
+        parts.start("scheduler", "scheduler", "--beat", str(BEAT_SECONDS))
         for address in (f"{places.pages}/healthz", f"{places.simulators}/_control/health"):
             caller.get(address)
-        live = Live(settings, places, context, processes, caller)
+        live = Live(settings, places, context, parts, caller)
         live.settle()
         yield live
 

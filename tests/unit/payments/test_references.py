@@ -25,7 +25,7 @@ from payments.references import (
     restore,
 )
 
-RNG = random.Random(5)  # noqa: S311
+RNG = random.Random(5)
 CODES = [new_reference("", RNG.randrange) for _ in range(12)]
 CODEC = RSCodec(nsym=3, nsize=31, fcr=0, prim=0x25, generator=2, c_exp=5)
 
@@ -66,7 +66,7 @@ def test_every_double_error_of_a_reference_is_detected_never_miscorrected() -> N
 
 
 def test_random_double_errors_of_many_references_are_detected() -> None:
-    rng = random.Random(8)  # noqa: S311
+    rng = random.Random(8)
     for _ in range(5_000):
         code = new_reference("", rng.randrange)
         values = [VALUES[symbol] for symbol in code]
@@ -79,7 +79,7 @@ def test_random_double_errors_of_many_references_are_detected() -> None:
 
 
 def test_correction_agrees_with_the_reed_solomon_library_on_random_words() -> None:
-    rng = random.Random(9)  # noqa: S311
+    rng = random.Random(9)
     for _ in range(3_000):
         word = bytes(rng.randrange(32) for _ in range(CODE_LENGTH))
         try:

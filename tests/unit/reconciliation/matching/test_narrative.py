@@ -13,7 +13,7 @@ from reconciliation.matching.narrative import (
     Text,
 )
 
-RNG = random.Random(3)  # noqa: S311
+RNG = random.Random(3)
 BILLS = [new_reference("MC", RNG.randrange) for _ in range(300)]
 READER = ReferenceReader(BILLS, "MC")
 UNKNOWN = new_reference("MC", RNG.randrange)
@@ -57,7 +57,7 @@ def test_text_without_reference_names_nothing(narrative: str) -> None:
 
 
 def test_numbers_that_look_like_references_name_nothing() -> None:
-    rng = random.Random(11)  # noqa: S311
+    rng = random.Random(11)
     for _ in range(2_000):
         digits = "".join(rng.choice("0123456789") for _ in range(30))
         reading = read(f"MC{digits} TK {digits}")
@@ -67,7 +67,7 @@ def test_numbers_that_look_like_references_name_nothing() -> None:
 
 def test_random_words_after_the_prefix_almost_never_name_a_bill() -> None:
     """700 · N / 32^10 expects 2e-10 per window at 300 bills: none in five thousand."""
-    rng = random.Random(12)  # noqa: S311
+    rng = random.Random(12)
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
     for _ in range(5_000):
         text = "MC" + "".join(rng.choice(alphabet) for _ in range(20))

@@ -28,7 +28,7 @@ def test_amounts_that_are_not_positive_pay_nothing() -> None:
 
 
 def test_the_count_agrees_with_trying_every_subset() -> None:
-    rng = random.Random(4)  # noqa: S311
+    rng = random.Random(4)
     for _ in range(300):
         amounts = [rng.randrange(1, 30) for _ in range(8)]
         target = rng.randrange(1, 90)

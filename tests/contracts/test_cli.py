@@ -1,0 +1,353 @@
+"""The command line: help for everything, one-line errors, four exit statuses, JSON for programs."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy.engine import Engine
+from sqlmodel import select
+
+from adapters.simulators.statement_files import PrintedLine, PrintedStatement, write_camt053
+from app.cli import _COMMANDS, _GROUPS, main
+from core.clock import at_vietnam_time, move_clock
+from core.db import transaction
+from core.money import Money
+from core.settings import Settings, get_settings
+from payments.fees import COLUMNS
+from reconciliation.models import Mismatch
+from tests.support.clock import FrozenClock
+from tests.support.evidence import DAY, World, a_world
+
+NOON = at_vietnam_time(DAY, 12)
+COMMANDS = [
+    [], *([name] for name in (*_COMMANDS, *_GROUPS)),
+    ["statement", "inspect"], ["statement", "import"], ["statement", "profiles"],
+    ["settlement", "import"], ["mismatches", "show"], ["ledger", "export"], ["ledger", "verify"],
+    ["users", "add"], ["users", "list"], ["users", "portal"], ["fees", "import"],
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> list[dict[str, object]]:
+        """What it printed for programs: an object on each line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+Doisoat = Callable[..., Done]
+
+
+@pytest.fixture
+def doisoat(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Doisoat]:
+    """Return the command line of an installation of its own."""
+    monkeypatch.setenv("DOISOAT_VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    move_clock(Settings().clock_file, NOON)
+
+    def run(*words: object) -> Done:
+        get_settings.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["doisoat", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Done(int(end.value.code or 0), said.out, said.err)
+
+    yield run
+    get_settings.cache_clear()
+
+
+@pytest.fixture
+def installed(
+    doisoat: Doisoat, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Doisoat, World]:
+    """Return the command line of an installation that awaits one transfer."""
+    monkeypatch.setenv("DOISOAT_DATABASE_URL", str(sqlite_engine.url))
+    with transaction(sqlite_engine) as session:
+        world = a_world(session, clock=FrozenClock())
+    return doisoat, world
+
+
+def a_file(world: World, folder: Path, amount: int = 83_000) -> Path:
+    line = PrintedLine(
+        booking_date=DAY, amount=Money(amount), narrative=f"{world.bill.bill_reference} nop",
+    )  # fmt: skip
+    printed = PrintedStatement(
+        account=world.account.account_number, number="1", from_date=DAY, to_date=DAY,
+        opening=Money(0), lines=[line],
+    )  # fmt: skip
+    path = folder / "statement.xml"
+    path.write_bytes(write_camt053([printed], message_id="m", created_at=NOON))
+    return path
+
+
+def is_one_line(text: str) -> bool:
+    return text.startswith("doisoat: ") and text.count("\n") == 1 and "Traceback" not in text
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help(doisoat: Doisoat, words: list[str]) -> None:
+    done = doisoat(*words, "--help")
+    assert done.status == 0
+    assert "Usage" in done.out
+    assert done.err == ""
+
+
+def test_the_help_of_all_names_every_command(doisoat: Doisoat) -> None:
+    text = doisoat("--help").out
+    assert all(name in text for name in (*_COMMANDS, *_GROUPS))
+
+
+def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) -> None:
+    for words in ((), ("ledger",), ("users",)):
+        done = doisoat(*words)
+        assert (done.status, "Usage" in done.out + done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["bogus"],
+        ["match"],
+        ["ledger", "bogus"],
+        ["ledger", "export"],
+        ["ledger", "export", "x.csv", "--from", "2026-13-01"],
+        ["ledger", "export", "none/x.csv"],
+        ["mismatches", "--status", "bogus"],
+        ["mismatches", "--type", "bogus"],
+        ["mismatches", "show", "mis_none"],
+        ["reconcile", "--account", "none"],
+        ["reconcile", "--as-of", "yesterday"],
+        ["settlement", "import", "none.csv", "--provider", "vnpay"],
+        ["statement", "inspect", "none.xml"],
+        ["fees", "import", "none.csv"],
+        ["users", "portal", "P", "--office", "none"],
+    ],
+    ids=" ".join,
+)
+def test_a_usage_error_is_one_line_and_status_2(
+    installed: tuple[Doisoat, World], words: list[str]
+) -> None:
+    done = installed[0](*words)
+    assert done.status == 2
+    assert is_one_line(done.err), done.err
+    assert done.out == ""
+
+
+def test_a_database_without_tables_says_what_to_do(doisoat: Doisoat) -> None:
+    done = doisoat("ledger", "verify")
+    assert done.status == 2
+    assert is_one_line(done.err)
+    assert "doisoat migrate" in done.err
+    assert doisoat("migrate").status == doisoat("migrate").status == 0
+    assert doisoat("ledger", "verify").status == 0
+
+
+def test_a_database_that_cannot_be_reached_is_one_line(
+    doisoat: Doisoat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOISOAT_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+    done = doisoat("ledger", "verify")
+    assert done.status == 2
+    assert is_one_line(done.err)
+
+
+def test_unusable_settings_are_one_line_that_names_no_value(
+    doisoat: Doisoat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOISOAT_SMTP_PORT", "geheim")
+    done = doisoat("ledger", "verify")
+    assert done.status == 2
+    assert is_one_line(done.err)
+    assert "geheim" not in done.err
+    assert "smtp_port" in done.err.lower()
+
+
+def test_the_version_is_printed(doisoat: Doisoat) -> None:
+    done = doisoat("version")
+    assert done.status == 0
+    assert done.out.startswith("doisoat ")
+
+
+def test_from_a_statement_to_a_match(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
+    doisoat, world = installed
+    path = a_file(world, tmp_path)
+    first = doisoat("statement", "import", path, "--json")
+    again = doisoat("statement", "import", path, "--json")
+    assert (first.status, again.status) == (0, 0)
+    assert (first.json[0]["lines_added"], first.json[0]["known_file"]) == (1, False)
+    assert (again.json[0]["lines_added"], again.json[0]["known_file"]) == (0, True)
+
+    number = world.account.account_number
+    one = ["reconcile", "--account", number, "--json"]
+    compared, repeated = doisoat(*one, "--out", tmp_path / "run"), doisoat(*one)
+    assert compared.json[0] == {
+        "account": number, "as_of": "2026-11-02", "changed": True, "matches": 1, "mismatches": {},
+        "new_matches": 1, "new_mismatches": 0,
+    }  # fmt: skip
+    assert (repeated.json[0]["changed"], repeated.json[0]["matches"]) == (False, 1)
+    assert [run["account"] for run in doisoat("reconcile", "--json").json] == [
+        number, world.city.accounts[1].account_number,
+    ]  # fmt: skip
+    assert {file.name for file in (tmp_path / "run" / number).iterdir()} == {
+        "payments.csv", "settlements.csv", "bank.csv", "contracts.json", "matches.csv",
+        "mismatches.csv", "summary.json",
+    }  # fmt: skip
+
+
+def test_what_a_run_writes_repeats_it(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
+    doisoat, world = installed
+    doisoat("statement", "import", a_file(world, tmp_path, 50_000))
+    doisoat("reconcile", "--out", tmp_path)
+    run, again = tmp_path / world.account.account_number, tmp_path / "again"
+    inputs = [w for n in ("payments", "settlements", "bank") for w in (f"--{n}", run / f"{n}.csv")]
+    done = doisoat("match", *inputs, "--contracts", run / "contracts.json", "--out", again)
+
+    assert done.status == 0, done.err
+    for name in ("matches.csv", "mismatches.csv"):
+        tables = [
+            list(csv.reader((folder / name).read_text().splitlines())) for folder in (run, again)
+        ]
+        assert tables[0] == tables[1]
+    assert len(tables[0]) == 3
+
+
+def test_a_held_statement_is_1_and_a_refused_one_is_3(
+    installed: tuple[Doisoat, World], tmp_path: Path
+) -> None:
+    doisoat, world = installed
+    path = a_file(world, tmp_path)
+    held = tmp_path / "held.xml"
+    held.write_bytes(path.read_bytes().replace(b"83000", b"84000", 1))
+    refused = tmp_path / "refused.xml"
+    refused.write_text("nonsense")
+    assert [doisoat("statement", "import", f, "--json").status for f in (held, refused)] == [1, 3]
+    assert doisoat("statement", "inspect", refused, "--json").json[0]["outcome"] == "refused"
+    report = doisoat("settlement", "import", refused, "--provider", "vnpay", "--json")
+    assert (report.status, report.json[0]["outcome"]) == (3, "refused")
+
+
+def test_mismatches_are_listed_and_shown(
+    installed: tuple[Doisoat, World], tmp_path: Path, sqlite_engine: Engine
+) -> None:
+    doisoat, world = installed
+    doisoat("statement", "import", a_file(world, tmp_path, 50_000))
+    doisoat("reconcile")
+    listed = doisoat("mismatches", "--json")
+    assert [row["type"] for row in listed.json] == ["amount_mismatch"] * 2
+    assert {row["age_days"] for row in listed.json} == {0}
+    assert len(doisoat("mismatches").out.splitlines()) == 2
+    assert doisoat("mismatches", "--type", "reversal").out == ""
+    assert doisoat("mismatches", "--status", "resolved").out == ""
+    with transaction(sqlite_engine) as session:
+        mismatch_id = session.exec(select(Mismatch.id)).first()
+    shown = doisoat("mismatches", "show", mismatch_id)
+    assert shown.status == 0
+    assert "amount_mismatch" in shown.out
+    assert "opened" in shown.out
+
+
+def test_the_ledger_is_exported_whole(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
+    doisoat, _ = installed
+    done = doisoat("ledger", "export", tmp_path / "ledger.csv")
+    rows = list(csv.DictReader((tmp_path / "ledger.csv").read_text().splitlines()))
+    assert done.status == 0
+    assert [row["event"] for row in rows] == ["billed", "billed"]
+    assert "2 transfers" in done.out
+    assert not list(tmp_path.glob(".*draft"))
+    doisoat("ledger", "export", tmp_path / "none.csv", "--to", "2026-11-01")
+    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+
+
+def test_broken_books_are_status_1(installed: tuple[Doisoat, World], sqlite_engine: Engine) -> None:
+    """Somebody with the file in hands drops our triggers and takes an entry's transfers away."""
+    doisoat, _ = installed
+    whole = doisoat("ledger", "verify", "--json")
+    assert (whole.status, whole.json[0]["holds"]) == (0, True)
+    with sqlite_engine.begin() as connection:
+        names = connection.exec_driver_sql(
+            "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'ledger_transfer'"
+        )
+        for (name,) in names.fetchall():
+            connection.exec_driver_sql(f'DROP TRIGGER "{name}"')
+        connection.exec_driver_sql("DELETE FROM ledger_transfer")
+    broken = doisoat("ledger", "verify", "--json")
+    assert (broken.status, broken.json[0]["holds"]) == (1, False)
+    assert broken.json[0]["broken"]
+    assert "BROKEN" in doisoat("ledger", "verify").out
+
+
+def a_fee(**changes: str) -> dict[str, str]:
+    facts = {
+        "procedure_code": "1.000001", "procedure_name_vi": "Thủ tục", "procedure_name_en": "A",
+        "field_vi": "Hộ tịch", "fee_code": "LP", "kind": "le_phi", "fee_name_vi": "Lệ phí",
+        "fee_name_en": "Charge", "amount": "75000", "currency": "VND", "legal_basis": "demo",
+        "budget": "state_treasury", "effective_from": "2026-01-01", "effective_until": "",
+        "demonstration": "yes",
+    }  # fmt: skip
+    return facts | changes
+
+
+def test_a_fee_list_is_taken_but_for_its_refused_rows(
+    installed: tuple[Doisoat, World], tmp_path: Path
+) -> None:
+    doisoat, _ = installed
+    path = tmp_path / "fees.csv"
+    with path.open("w", encoding="utf-8", newline="") as target:
+        writer = csv.DictWriter(target, COLUMNS)
+        writer.writeheader()
+        writer.writerows([a_fee(), a_fee(fee_code="X", amount="75.000,5"), a_fee(fee_code="Y")])
+    done = doisoat("fees", "import", path, "--json")
+    assert done.status == 1
+    assert done.json[0]["added"] == 2
+    refused = done.json[0]["refused"]
+    assert isinstance(refused, list)
+    assert [(row["row"], row["column"]) for row in refused] == [(3, "amount")]
+    assert "row 3, amount" in doisoat("fees", "import", path).out
+
+
+def test_a_fee_list_that_is_no_list_is_status_3(
+    installed: tuple[Doisoat, World], tmp_path: Path
+) -> None:
+    path = tmp_path / "fees.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    done = installed[0]("fees", "import", path)
+    assert done.status == 3
+    assert is_one_line(done.err)
+
+
+def test_accounts_of_staff_are_made_and_listed_without_their_password(
+    installed: tuple[Doisoat, World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doisoat, world = installed
+    monkeypatch.setenv("PASSWORD", "a long enough password")
+    words = ["users", "add", "lan", "--role", "officer", "--office", world.city.communes[0].code]
+    made = doisoat(*words, "--name", "Lan")
+    assert made.status == 0, made.err
+    (user,) = doisoat("users", "list", "--json").json
+    assert (user["username"], user["role"], user["active"]) == ("lan", "officer", True)
+    assert "password" not in json.dumps(user)
+    assert doisoat(*words, "--name", "Lan").status in {1, 2}, "the name is taken"
+
+
+def test_a_portal_gets_a_key_and_a_secret_once(installed: tuple[Doisoat, World]) -> None:
+    doisoat, world = installed
+    done = doisoat("users", "portal", "One-stop", "--office", world.city.province.code)
+    assert done.status == 0
+    key, secret = (line.split()[-1] for line in done.out.splitlines()[:2])
+    assert key != secret
+    assert secret.startswith("whsec_")
