@@ -63,7 +63,7 @@ class TransferOrder:
 
 
 def transfer_purpose(bill_reference: str, description: str) -> str:
-    """Return the purpose of transfer: the bill reference, then as many whole words as fit.
+    """Return the purpose of transfer: the bill reference once, then as many whole words as fit.
 
     Only ``A-Z0-9`` and blanks: banks strip or mangle all else on the way.
 
@@ -74,6 +74,8 @@ def transfer_purpose(bill_reference: str, description: str) -> str:
         raise QRPayloadError("the bill reference would not survive a transfer")
     purpose = bill_reference
     for word in _WORD.findall(description.upper()):
+        if word == bill_reference:
+            continue
         if len(purpose) + 1 + len(word) > MAX_PURPOSE:
             break
         purpose += f" {word}"

@@ -95,6 +95,7 @@ def store_file(
     kind, name, file_format = what
     again = _find_file(session, identity.file_sha256(delivery.content))
     if again is not None:  # it was held or refused before
+        report.known_file = again.outcome is report.outcome
         again.outcome, report.file_id = report.outcome, again.id
         again.report, again.format = as_json(report), file_format
         session.add(again)

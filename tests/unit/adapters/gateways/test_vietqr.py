@@ -149,6 +149,7 @@ def test_what_the_format_cannot_carry_is_not_built(
 def test_the_purpose_begins_with_the_reference_and_keeps_whole_words() -> None:
     assert transfer_purpose("MC1234567ABC", "le phi dang ky ho tich") == "MC1234567ABC LE PHI DANG"
     assert transfer_purpose("MC1234567ABC", "") == "MC1234567ABC"
+    assert transfer_purpose("MC1234567ABC", "MC1234567ABC ho tich") == "MC1234567ABC HO TICH"
     assert transfer_purpose("MC1234567ABC", "dang-ky.ho") == "MC1234567ABC DANG KY HO"
 
 
