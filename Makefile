@@ -6,6 +6,7 @@ UV := .venv/bin/uv
 RUN := .venv/bin
 STAMP := .venv/.installed
 ASSETS := app/static/build/.built
+AXE := tests/e2e/node_modules/.package-lock.json
 
 .PHONY: help install assets demo test quick check lint types imports migrations kill-test fuzz clean
 
@@ -34,10 +35,14 @@ test: install assets test-tools ## Run every test, on SQLite and on a real Postg
 	@$(RUN)/python -m pytest -q $(PYTEST)
 
 quick: install assets ## The tests that take under three minutes together
-	@$(RUN)/python -m pytest -q -m "not slow and not e2e" $(PYTEST)
+	@$(RUN)/python -m pytest -q tests/architecture tests/unit tests/golden tests/properties tests/contracts $(PYTEST)
 
-test-tools: ## Install what tests need from the system's packages, where absent
+test-tools: $(AXE) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages
+
+$(AXE): $(STAMP) tests/e2e/package-lock.json
+	@app/static/npm ci --prefix tests/e2e --no-audit --no-fund --loglevel=error
+	@touch $@
 
 check: lint types imports migrations test ## Everything that has to hold before a commit lands
 
@@ -61,4 +66,4 @@ fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties
 
 clean: ## Remove what was built and the demonstration's data
-	@rm -rf var app/static/build app/static/node_modules .venv
+	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv
