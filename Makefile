@@ -3,6 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 UV := .venv/bin/uv
+UV_VERSION := 0.13.9
 RUN := .venv/bin
 STAMP := .venv/.installed
 ASSETS := app/static/build/.built
@@ -17,8 +18,8 @@ install: $(STAMP) ## Make .venv with everything locked, and the doisoat command
 
 $(STAMP): pyproject.toml uv.lock
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(UV) sync --frozen --inexact --quiet
+	@test -x $(UV) || .venv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) sync --frozen --inexact --quiet --system-certs
 	@touch $@
 
 assets: $(ASSETS) ## Build the pages' styles, scripts and fonts

@@ -150,8 +150,8 @@ class Processes:
         variables = [f"DOISOAT_{key.upper()}={value}" for key, value in self.overrides.items()]
         command = [env, *variables, sys.executable, "-m", "app.demo.child", *arguments]
         child = Child(name, command, self.logs / f"{name}.log")
-        self._children[name] = child
         child.start()
+        self._children[name] = child  # only now the watch may start it again
         if self._watcher is None:
             self._watcher = threading.Thread(target=self._watch, daemon=True)
             self._watcher.start()
