@@ -50,6 +50,8 @@ class MailSender:
             DeliveryError: the server did not take it.
         """
         del secret
+        if "@" not in message.recipient.strip("@"):
+            raise DeliveryError("the message has no recipient")
         try:
             with smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_SECONDS) as server:
                 if self._starttls:
