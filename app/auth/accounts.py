@@ -12,7 +12,7 @@ from app.auth.passwords import Passwords
 from core.actors import Actor, Role
 from core.audit import record_audit
 from core.clock import Clock
-from payments.models import Office
+from payments.models import ApiClient, Office
 
 STAFF_ROLES: Final = (Role.OFFICER, Role.APPROVER, Role.AUDITOR, Role.ADMIN)
 """Roles that people with an account have."""
@@ -152,7 +152,8 @@ def list_resolvers(session: Session, office_path: str) -> list[StaffUser]:
 
 
 def names_of(session: Session, user_ids: Iterable[str | None]) -> dict[str, str]:
-    """Return the names of people by their ids; the system and portals have none here."""
+    """Return the names of people and portals by their ids; the system has none here."""
     wanted = {one for one in user_ids if one}
-    query = select(StaffUser.id, StaffUser.name).where(col(StaffUser.id).in_(wanted))
-    return dict(session.exec(query).all())
+    people = select(StaffUser.id, StaffUser.name).where(col(StaffUser.id).in_(wanted))
+    portals = select(ApiClient.id, ApiClient.name).where(col(ApiClient.id).in_(wanted))
+    return dict(session.exec(people).all()) | dict(session.exec(portals).all())
