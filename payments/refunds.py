@@ -6,7 +6,7 @@ charged is first taken off the bill.
 
 from sqlmodel import Session, col, select
 
-from core.actors import SYSTEM, Actor, Permission
+from core.actors import Actor, Permission
 from core.audit import record_audit
 from core.clock import Clock
 from core.money import Money
@@ -121,19 +121,6 @@ def record_refund_outcome(
     refund.settled_at = clock()
     if sent:
         _post_sent(session, refund, clock=clock)
-    return refund
-
-
-def record_refund_refused(
-    session: Session, refund: Refund, reason_code: str, *, clock: Clock
-) -> Refund:
-    """Record that the channel refused the order at once and certainly sent nothing."""
-    refund.status = states.next_state(states.REFUND_TRANSITIONS, refund.status, RefundEvent.REFUSED)
-    refund.settled_at = clock()
-    session.add(refund)
-    record_audit(
-        session, SYSTEM, "refund_refused", ("refund", refund.id), clock=clock, reason=reason_code
-    )
     return refund
 
 
