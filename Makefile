@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 ASSETS := app/static/build/.built
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick check lint types imports migrations kill-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table check lint types imports migrations kill-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -37,6 +37,9 @@ test: install assets test-tools ## Run every test, on SQLite and on a real Postg
 
 quick: install assets ## The tests that take under three minutes together
 	@$(RUN)/python -m pytest -q tests/architecture tests/unit tests/golden tests/properties tests/contracts $(PYTEST)
+
+gateway-table: install ## What holds on which payment rail, and what does not apply and why
+	@$(RUN)/python -m pytest -q tests/contracts/test_gateways.py --gateway-table
 
 test-tools: $(AXE) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages

@@ -1,31 +1,42 @@
-"""The one way out over HTTP: bounded, without surprises, and with secrets masked in the logs."""
+"""The one way out over HTTP: bounded, without surprises, kept with secrets masked."""
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Final
 
 import httpx2
 from typing_extensions import override
 
+from core.clock import Clock
 from core.ids import random_below
-from payments.errors import GatewayUnavailableError
+from payments.channels import Rail
+from payments.errors import GatewayRestingError, GatewayUnavailableError
+from payments.ports import GatewayCall
 
 MAX_ANSWER_BYTES: Final = 4 * 1024 * 1024
 """A longer answer is not read to its end."""
 
 _MASK: Final = "***"
 _SECRET_FIELD: Final = re.compile(
-    r"""(?i)((?:vnp_SecureHash|signature|secret|token|api[_-]?key|card\[number\]|card_number)
-        ["']?\s*[=:]\s*["']?)[^&\s"',}]+""",
+    r"""(?i)((?:vnp_SecureHash|signature|secret(?:_?key)?|token|(?:x-)?api[_-]?key|access_?key
+        |\bmac|checksum|MaXacThuc|card\[number\]|card_number)
+        \\?["']?\s*[=:]\s*\\?["']?)[^&\s"',}\\]+""",
     re.VERBOSE,
 )
 _SECRET_VALUE: Final = re.compile(r"\b(?:sk|rk|pk)_(?:test|live)_\w+|\bwhsec_\w+|(?i:bearer )\S+")
 _BACKOFF_SECONDS: Final = 0.2
 _JITTER_STEPS: Final = 1000
 _RETRIED_STATUSES: Final = frozenset({502, 503, 504})
+_KEPT_CHARACTERS: Final = 16 * 1024
+_ENOUGH_FAILURES: Final = 5
+_SHORTEST_REST: Final = timedelta(seconds=30)
+_LONGEST_REST: Final = timedelta(minutes=5)
 
 
 def mask(text: str) -> str:
@@ -135,3 +146,123 @@ def _read(response: httpx2.Response) -> bytes:
             party = response.request.url.host
             raise GatewayUnavailableError(f"answer of {party} is longer than {MAX_ANSWER_BYTES}")
     return bytes(body)
+
+
+@dataclass(slots=True)
+class Breaker:
+    """Leaves a provider alone that has not answered several times in a row.
+
+    After five calls without an answer it opens for 30 seconds, then lets one call try; each
+    failure of that one doubles the rest, up to five minutes. One breaker serves all merchants of a
+    provider, in one process.
+    """
+
+    clock: Clock
+    failures: int = 0
+    rest: timedelta = _SHORTEST_REST
+    until: datetime | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def ask(self) -> None:
+        """Let a call pass, or refuse it.
+
+        Raises:
+            GatewayRestingError: the provider is being left alone; nothing was sent.
+        """
+        with self._lock:
+            if self.until is None:
+                return
+            now = self.clock()
+            if now < self.until:
+                raise GatewayRestingError(f"left alone until {self.until.isoformat()}")
+            self.until = now + self.rest  # this call tries; the others wait for its outcome
+
+    def tell(self, *, answered: bool) -> None:
+        """Note how a call went."""
+        with self._lock:
+            if answered:
+                self.failures, self.rest, self.until = 0, _SHORTEST_REST, None
+                return
+            self.failures += 1
+            if self.failures >= _ENOUGH_FAILURES:
+                if self.until is not None:
+                    self.rest = min(self.rest * 2, _LONGEST_REST)
+                self.until = self.clock() + self.rest
+
+
+Recorder = Callable[[GatewayCall], None]
+
+
+def keep_nothing(call: GatewayCall) -> None:
+    """Keep no exchange: for tests and benchmarks of an adapter alone."""
+
+
+class Caller:
+    """How the gateway of one merchant calls its provider: by ``send``, guarded and kept."""
+
+    def __init__(
+        self,
+        client: httpx2.Client,
+        *,
+        rail: Rail,
+        merchant_code: str,
+        clock: Clock,
+        breaker: Breaker | None = None,
+        record: Recorder = keep_nothing,
+    ) -> None:
+        self._client = client
+        self._rail = rail
+        self._merchant_code = merchant_code
+        self._clock = clock
+        self._breaker = breaker or Breaker(clock)
+        self._record = record
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        idempotent: bool,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Send one request by :func:`send` and keep the exchange, masked.
+
+        Raises:
+            GatewayUnavailableError: no complete answer came, or the provider is left alone.
+        """
+        self._breaker.ask()
+        started_at, started = self._clock(), time.perf_counter()
+        answer: Answer | None = None
+        error = ""
+        try:
+            answer = send(
+                self._client, method, url, idempotent=idempotent, headers=headers, content=content
+            )
+        except GatewayUnavailableError as problem:
+            error = problem.detail
+            raise
+        finally:
+            reachable = answer is not None and answer.status < HTTPStatus.INTERNAL_SERVER_ERROR
+            self._breaker.tell(answered=reachable)
+            self._record(
+                GatewayCall(
+                    rail=self._rail,
+                    merchant_code=self._merchant_code,
+                    method=method,
+                    url=mask(url),
+                    request=_kept(content),
+                    status=None if answer is None else answer.status,
+                    answer="" if answer is None else _kept(answer.body),
+                    error=error,
+                    started_at=started_at,
+                    duration_ms=int((time.perf_counter() - started) * 1000),
+                )
+            )
+        return answer
+
+
+def _kept(content: bytes | None) -> str:
+    """What is kept of a body: text, masked, without NULs (PostgreSQL takes none), and not all."""
+    text = (content or b"").decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return mask(text)[:_KEPT_CHARACTERS]

@@ -6,6 +6,7 @@ from sqlmodel import SQLModel
 import app.auth.models  # noqa: F401
 import core.audit
 import core.outbox  # noqa: F401
+import payments.gateway_models
 import payments.ledger.models
 import payments.models  # noqa: F401
 import reconciliation.models  # noqa: F401

@@ -7,6 +7,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import errors
+from app.api.attention import Attention
 from app.api.routes import router as api_router
 from app.auth.passwords import Passwords
 from app.dependencies import EngineDep, refuse_cross_site
@@ -63,6 +64,7 @@ def create_app(
     app.state.clock = context.clock
     app.state.passwords = passwords or Passwords()
     app.state.session_clock = session_clock
+    app.state.attention = Attention()
     app.add_middleware(ProtectionMiddleware, settings=settings, on_failure=errors.answer_unexpected)
     errors.install(app)
     app.include_router(health)

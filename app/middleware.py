@@ -28,7 +28,15 @@ _UPLOAD_PATHS: Final = ("/staff/statements",)
 _ENVELOPE: Final = 64 * 1024
 """What multipart adds around an uploaded file, generously."""
 
-_STRIPE_PAGES: Final = "https://checkout.stripe.com"
+_PROVIDER_PAGES: Final = (
+    "https://checkout.stripe.com",
+    "https://payment.momo.vn",
+    "https://test-payment.momo.vn",
+    "https://*.zalopay.vn",
+    "https://pay.payos.vn",
+)
+"""Where the published rails send payers; an address from the settings is added."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -48,8 +56,8 @@ def pay_page_origins(settings: Settings) -> list[str]:
     Browsers check redirects after a form against ``form-action``, so each channel's page has
     to be named. Outside production the simulators' pages on loopback are allowed as well.
     """
-    origins = [_STRIPE_PAGES]
-    for url in (settings.vnpay_pay_url, settings.stripe_api_url):
+    origins = [*_PROVIDER_PAGES]
+    for url in settings.endpoints.values():
         parts = urlsplit(url)
         if parts.scheme and parts.netloc:
             origins.append(f"{parts.scheme}://{parts.netloc}")

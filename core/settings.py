@@ -56,10 +56,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     watched_folder: Path | None = None
 
-    vnpay_pay_url: str = ""
-    vnpay_api_url: str = ""
-    stripe_api_url: str = ""
-    merchants_file: Path | None = None
+    endpoints: dict[str, str] = Field(default_factory=dict)
 
     smtp_host: str = ""
     smtp_port: int = 25

@@ -3,12 +3,14 @@
 from datetime import datetime
 from typing import Final
 
+from sqlalchemy.orm import SessionTransaction
 from sqlmodel import Session, select
 
 from core.clock import Clock, business_day
 from core.money import Money
 from core.outbox import MessageKind, tell
 from payments import states
+from payments.channels import Channel, Rail
 from payments.ledger import chart, posting
 from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.models import ApiClient, Bill, Payment, Receipt
@@ -53,7 +55,7 @@ def confirm_payment(
     session.add(payment)
     _post_collected(session, payment, bill, collected, clock=clock)
     if collected.currency is bill.currency:
-        _change_received(bill, collected.amount_minor, clock=clock)
+        _change_received(bill, collected.amount_minor - payment.kept_surcharge_minor, clock=clock)
         session.add(bill)
         receipt = issue_receipt(session, payment, bill, collected, clock=clock)
         _tell_paid(session, bill, receipt, clock=clock)
@@ -84,7 +86,7 @@ def reverse_payment(session: Session, payment: Payment, reason: str, *, clock: C
         posting.reverse_entry(session, entry, MoneyEvent.REVERSED, clock=clock, description=reason)
     if payment.collected_minor and payment.collected_currency == bill.currency.value:
         outstanding = bill.outstanding
-        _change_received(bill, -payment.collected_minor, clock=clock)
+        _change_received(bill, payment.kept_surcharge_minor - payment.collected_minor, clock=clock)
         session.add(bill)
         if entry is not None:
             _post_shifted(session, entry, bill, bill.outstanding - outstanding, clock=clock)
@@ -118,6 +120,30 @@ def refund_received(session: Session, bill_id: str, amount: Money, *, clock: Clo
     return bill
 
 
+def open_transfer(
+    session: Session, bill: Bill, account_id: str, amount: Money, *, clock: Clock
+) -> Payment:
+    """Write down a further transfer to a bill for money that no open attempt was waiting for."""
+    attempts = session.exec(select(Payment.attempt).where(Payment.bill_id == bill.id)).all()
+    number = max(attempts, default=0) + 1
+    payment = Payment(
+        bill_id=bill.id,
+        account_id=account_id,
+        attempt=number,
+        channel=Channel.BANK_TRANSFER,
+        rail=Rail.VIETQR,
+        merchant_reference=f"{bill.bill_reference}-{number}",
+        amount_minor=amount.amount_minor,
+        currency=amount.currency,
+        created_at=clock(),
+        status_at=clock(),
+        expires_at=clock(),
+    )
+    session.add(payment)
+    session.flush()
+    return payment
+
+
 def lock_bill(session: Session, bill_id: str) -> Bill:
     """Return the bill as it is now, held against other transactions until this one ends.
 
@@ -133,13 +159,33 @@ def lock_bill(session: Session, bill_id: str) -> Bill:
 
 
 def lock_payment(session: Session, payment_id: str) -> Payment:
-    """Return the payment as it is now, held against other transactions until this one ends."""
-    return session.exec(
+    """Return the payment as it is now, held against other transactions until this one ends.
+
+    One that this transaction holds already is not asked for again: nobody else can change it.
+    """
+    held_by = _held(session).get(payment_id)
+    if held_by is not None and held_by.is_active:
+        return session.get_one(Payment, payment_id)
+    payment = session.exec(
         select(Payment)
         .where(Payment.id == payment_id)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).one()
+    remember_held(session, payment_id)
+    return payment
+
+
+def remember_held(session: Session, payment_id: str) -> None:
+    """Note that the innermost transaction of this session holds a payment; it may be undone."""
+    holder = session.get_nested_transaction() or session.get_transaction()
+    if holder is not None:
+        _held(session)[payment_id] = holder
+
+
+def _held(session: Session) -> dict[str, SessionTransaction]:
+    held: dict[str, SessionTransaction] = session.info.setdefault("held_payments", {})
+    return held
 
 
 def collected_key(session: Session, payment: Payment) -> str:
@@ -163,8 +209,13 @@ def _post_collected(
     if collected.currency is not bill.currency:
         parts = [(chart.SUSPENSE, collected)]
     else:
-        owed = min(collected, bill.outstanding)
-        parts = [(chart.RECEIVABLE, owed), (chart.REFUNDS_PAYABLE, collected - owed)]
+        surcharge = Money(payment.kept_surcharge_minor, bill.currency)
+        owed = min(collected - surcharge, bill.outstanding)
+        parts = [
+            (chart.RECEIVABLE, owed),
+            (chart.surcharge(payment.channel), surcharge),
+            (chart.REFUNDS_PAYABLE, collected - surcharge - owed),
+        ]
     posting.post_entry(
         session,
         posting.Cause(

@@ -76,12 +76,27 @@ class ReferenceUnreadableError(DoisoatError):
     title = "Not a bill reference"
 
 
+class AmountOutsideLimitsError(DoisoatError):
+    """The rail does not take so little, or so much, at once."""
+
+    code = "P012"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "This way to pay does not take such an amount"
+
+
 class GatewayUnavailableError(DoisoatError):
     """The channel's answer is lost, late or not understood: the outcome is unknown."""
 
     code = "P020"
     status = HTTPStatus.BAD_GATEWAY
     title = "The payment channel did not answer"
+
+
+class GatewayRestingError(GatewayUnavailableError):
+    """The channel has not answered several times in a row and is left alone: nothing was sent."""
+
+    code = "P025"
+    title = "The payment channel is not asked just now"
 
 
 class GatewayRefusedError(DoisoatError):

@@ -1,12 +1,16 @@
 """The inbox of channels' messages: stored raw first, then verified, then applied once."""
 
+from dataclasses import dataclass
+
 from sqlmodel import Session, col, select
 
 from core.clock import Clock
 from core.errors import DoisoatError
 from payments.checkout import schedule_query
-from payments.collection import confirm_payment, end_attempt, lock_payment
+from payments.collection import confirm_payment, end_attempt, lock_payment, remember_held
+from payments.credits import take_credits
 from payments.errors import InvalidSignatureError, MalformedNoticeError
+from payments.gateway_models import CreditNotice
 from payments.models import EventState, GatewayEvent, Payment, Refund
 from payments.ports import (
     GatewayNotice,
@@ -29,7 +33,7 @@ _ENDS = {
 def record_gateway_event(session: Session, raw: RawEvent, merchant_code: str) -> GatewayEvent:
     """Store a message exactly as it came, before anything is believed of it."""
     event = GatewayEvent(
-        channel=raw.channel,
+        rail=raw.rail,
         merchant_code=merchant_code,
         method=raw.method,
         query_string=raw.query_string,
@@ -51,25 +55,48 @@ def process_gateway_event(
     ).one()
     if event.state is not EventState.RECEIVED:
         return NoticeResult(event.result)
-    event.processed_at = clock()
-    session.add(event)
     try:
         notice = _verify(gateway, event)
     except (InvalidSignatureError, MalformedNoticeError) as problem:
-        return _close(event, EventState.REFUSED, _refusal(problem), problem.detail)
+        effect = _Effect(EventState.REFUSED, _refusal(problem), error=problem.detail[:300])
+    else:
+        effect = _take_effect(session, event, notice, clock=clock)
+    # Written once, at the end: every change before would be a statement of its own.
+    event.state, event.result, event.error = effect.state, effect.result.value, effect.error
+    event.payment_id, event.applied_key = effect.payment_id, effect.applied_key
+    event.processed_at = clock()
+    session.add(event)
+    return effect.result
+
+
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """What a message did."""
+
+    state: EventState
+    result: NoticeResult
+    payment_id: str | None = None
+    applied_key: str | None = None
+    error: str = ""
+
+
+def _take_effect(
+    session: Session, event: GatewayEvent, notice: GatewayNotice, *, clock: Clock
+) -> _Effect:
     if notice.kind is NoticeKind.OTHER:
-        return _close(event, EventState.APPLIED, NoticeResult.APPLIED)
+        return _Effect(EventState.APPLIED, NoticeResult.APPLIED)
+    if notice.kind is NoticeKind.CREDIT:
+        return _take_credits(session, event, notice, clock=clock)
     payment = find_payment(session, notice.merchant_reference) or _find_by_provider(
         session, event, notice
     )
     if payment is None or not _speaks_for(event, payment):
-        return _close(event, EventState.UNASSIGNED, NoticeResult.UNKNOWN_REFERENCE)
-    event.payment_id = payment.id
-    key = f"{event.channel}:{event.merchant_code}:{notice.event_key}"
-    if session.exec(select(GatewayEvent).where(GatewayEvent.applied_key == key)).first():
-        return _close(event, EventState.DUPLICATE, NoticeResult.ALREADY_APPLIED)
-    event.applied_key = key
-    return _close(event, EventState.APPLIED, apply_notice(session, payment, notice, clock=clock))
+        return _Effect(EventState.UNASSIGNED, NoticeResult.UNKNOWN_REFERENCE)
+    key = f"{event.rail}:{event.merchant_code}:{notice.event_key}"
+    if session.exec(select(GatewayEvent.id).where(GatewayEvent.applied_key == key)).first():
+        return _Effect(EventState.DUPLICATE, NoticeResult.ALREADY_APPLIED, payment.id)
+    result = apply_notice(session, payment, notice, clock=clock)
+    return _Effect(EventState.APPLIED, result, payment.id, key)
 
 
 def apply_notice(
@@ -86,7 +113,10 @@ def apply_notice(
     if notice.kind is NoticeKind.CHARGEBACK:
         return NoticeResult.APPLIED  # evidence; the settlement line decides, an officer books it
     payment.provider_reference = notice.provider_reference or payment.provider_reference
-    unclear = notice.outcome is Outcome.PENDING or _collects_nothing(notice)
+    if notice.credits:
+        take_credits(session, payment.rail, payment.merchant_code, notice.credits, clock=clock)
+        payment = lock_payment(session, payment.id)
+    unclear = not notice.outcome.is_final or _collects_nothing(notice)
     if notice.outcome is Outcome.SUCCEEDED and not unclear:
         return _apply_success(session, payment, notice, clock=clock)
     if payment.status not in MAY_STILL_COLLECT:
@@ -102,12 +132,15 @@ def apply_notice(
 
 def find_payment(session: Session, merchant_reference: str) -> Payment | None:
     """Return the attempt with this reference, held against other transactions."""
-    return session.exec(
+    found = session.exec(
         select(Payment)
         .where(Payment.merchant_reference == merchant_reference)
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     ).first()
+    if found is not None:
+        remember_held(session, found.id)
+    return found
 
 
 def waiting_events(session: Session, *, limit: int = 100) -> list[GatewayEvent]:
@@ -125,7 +158,7 @@ def waiting_events(session: Session, *, limit: int = 100) -> list[GatewayEvent]:
 def raw_event(event: GatewayEvent) -> RawEvent:
     """Return the message as the gateway reads it."""
     return RawEvent(
-        channel=event.channel,
+        rail=event.rail,
         method=event.method,
         query_string=event.query_string,
         headers=event.headers,
@@ -181,10 +214,34 @@ def _find_by_provider(
         return None
     return session.exec(
         select(Payment)
-        .where(Payment.channel == event.channel, Payment.merchant_code == event.merchant_code)
+        .where(Payment.rail == event.rail, Payment.merchant_code == event.merchant_code)
         .where(Payment.provider_txn_id == notice.provider_reference)
         .with_for_update()
     ).first()
+
+
+def _take_credits(
+    session: Session, event: GatewayEvent, notice: GatewayNotice, *, clock: Clock
+) -> _Effect:
+    """Take the transfers that a service tells of; each is stored once by its own key."""
+    result = take_credits(
+        session,
+        event.rail,
+        event.merchant_code,
+        notice.credits,
+        event_id=event.id,
+        clock=clock,
+    )
+    paid = session.exec(
+        select(CreditNotice.payment_id).where(
+            CreditNotice.event_id == event.id, col(CreditNotice.payment_id).is_not(None)
+        )
+    ).first()
+    state = {
+        NoticeResult.UNKNOWN_REFERENCE: EventState.UNASSIGNED,
+        NoticeResult.ALREADY_APPLIED: EventState.DUPLICATE,
+    }.get(result, EventState.APPLIED)
+    return _Effect(state, result, paid)
 
 
 def _verify(gateway: PaymentGateway, event: GatewayEvent) -> GatewayNotice:
@@ -208,17 +265,10 @@ def _speaks_for(event: GatewayEvent, payment: Payment) -> bool:
 
     Every merchant has its own secret: whoever holds one may speak of that one's payments only.
     """
-    return (event.channel, event.merchant_code) == (payment.channel, payment.merchant_code)
+    return (event.rail, event.merchant_code) == (payment.rail, payment.merchant_code)
 
 
 def _refusal(problem: DoisoatError) -> NoticeResult:
     if isinstance(problem, InvalidSignatureError):
         return NoticeResult.INVALID_SIGNATURE
     return NoticeResult.MALFORMED
-
-
-def _close(
-    event: GatewayEvent, state: EventState, result: NoticeResult, error: str = ""
-) -> NoticeResult:
-    event.state, event.result, event.error = state, result.value, error[:300]
-    return result

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel
 from core.db import UtcDateTime, enum_text, unique_where
 from core.ids import new_id
 from core.money import Currency, Money
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.states import BillStatus, PaymentStatus, RefundStatus
 
 
@@ -42,6 +42,13 @@ class ReceiptStatus(StrEnum):
 
     ISSUED = "issued"
     VOIDED = "voided"
+
+
+class FeeBearer(StrEnum):
+    """Who pays what a channel charges; the payer pays it as a surcharge, a line of its own."""
+
+    OFFICE = "office"
+    PAYER = "payer"
 
 
 class EventState(StrEnum):
@@ -95,23 +102,36 @@ class Office(SQLModel, table=True):
     parent_id: str | None = Field(default=None, foreign_key="office.id")
     path: str = Field(unique=True)
     account_id: str | None = Field(default=None, foreign_key="collecting_account.id")
-    channels: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    rails: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     demonstration: bool = False
 
 
 class Merchant(SQLModel, table=True):
-    """An account's contract number at a provider (terminal code, connected account)."""
+    """An account's contract with a party that speaks a rail (terminal code, connected account).
+
+    ``min_minor`` and ``max_minor`` narrow what the rail itself takes at once; ``settings`` are the
+    rail's own, none of them secret (MoMo's ``request_type``, Casso's ``version``).
+    """
 
     __tablename__ = "merchant"
     __table_args__ = (
-        UniqueConstraint("account_id", "channel"),
-        UniqueConstraint("channel", "merchant_code", name="uq_merchant_code"),
+        UniqueConstraint("account_id", "rail", name="uq_merchant_account_rail"),
+        UniqueConstraint("rail", "merchant_code", name="uq_merchant_code"),
+        CheckConstraint("min_minor >= 0", name="min_not_negative"),
+        CheckConstraint("max_minor IS NULL OR max_minor >= min_minor", name="limits_in_order"),
     )
 
     id: str = Field(default_factory=partial(new_id, "mer"), primary_key=True)
     account_id: str = Field(foreign_key="collecting_account.id")
-    channel: Channel = Field(sa_column=Column(enum_text(Channel), nullable=False))
+    rail: Rail = Field(sa_column=Column(enum_text(Rail), nullable=False))
     merchant_code: str
+    min_minor: int = Field(default=0, sa_column=_minor())
+    max_minor: int | None = Field(default=None, sa_column=_minor(nullable=True))
+    fee_bearer: FeeBearer = Field(
+        default=FeeBearer.OFFICE, sa_column=Column(enum_text(FeeBearer), nullable=False)
+    )
+    settings: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    active: bool = True
 
 
 class Procedure(SQLModel, table=True):
@@ -229,10 +249,12 @@ class BillLine(SQLModel, table=True):
 
 
 class Payment(SQLModel, table=True):
-    """One attempt to pay one bill through one channel.
+    """One attempt to pay one bill over one rail.
 
-    ``collected_minor`` is what the channel or the bank says came in, which need not be what was
-    asked. ``confirmed_at`` is set when a settlement or statement line proves it.
+    ``amount_minor`` is what the payer is asked for, a surcharge included. ``collected_minor`` is
+    what the channel or the bank says came in, which need not be what was asked. ``provider_txn_id``
+    is the channel's id, or the bank's reference of a transfer. ``confirmed_at`` is set when a
+    settlement or statement line proves it.
     """
 
     __tablename__ = "payment"
@@ -246,9 +268,16 @@ class Payment(SQLModel, table=True):
     account_id: str = Field(foreign_key="collecting_account.id", index=True)
     attempt: int
     channel: Channel = Field(sa_column=Column(enum_text(Channel), nullable=False, index=True))
+    rail: Rail = Field(
+        # The default is that of rows from before there were rails; code always says the rail.
+        sa_column=Column(enum_text(Rail), nullable=False, server_default="vietqr")
+    )
     merchant_reference: str = Field(unique=True, max_length=40)
     merchant_code: str = ""
     amount_minor: int = Field(sa_column=_minor())
+    surcharge_minor: int = Field(
+        default=0, sa_column=Column(BigInteger, nullable=False, server_default="0")
+    )
     currency: Currency = _currency()
     status: PaymentStatus = Field(
         default=PaymentStatus.CREATED,
@@ -276,6 +305,14 @@ class Payment(SQLModel, table=True):
         """What was asked for."""
         return Money(self.amount_minor, self.currency)
 
+    @property
+    def kept_surcharge_minor(self) -> int:
+        """How much of what was collected is surcharge: the bill comes first."""
+        if self.collected_minor is None or self.collected_currency != self.currency.value:
+            return 0
+        billed = self.amount_minor - self.surcharge_minor
+        return max(0, min(self.surcharge_minor, self.collected_minor - billed))
+
 
 class GatewayEvent(SQLModel, table=True):
     """A channel's message exactly as it came, stored before it is read.
@@ -286,7 +323,7 @@ class GatewayEvent(SQLModel, table=True):
     __tablename__ = "gateway_event"
 
     id: str = Field(default_factory=partial(new_id, "evt"), primary_key=True)
-    channel: Channel = Field(sa_column=Column(enum_text(Channel), nullable=False))
+    rail: Rail = Field(sa_column=Column(enum_text(Rail), nullable=False))
     merchant_code: str
     method: str
     query_string: str

@@ -81,6 +81,7 @@ def _book_direct(session: Session, match: Match, items: list[MatchItem], *, cloc
     bank_lines = _bank_lines(session, items)
     arrived = at_vietnam_time(max(line.value_date for line in bank_lines))
     by_id = {item.item_id: item for item in items}
+    bank_ref = bank_lines[0].bank_ref if len(bank_lines) == 1 else ""
     for known in _payments(session, items):
         item, payment = by_id[known.id], _as_of_now(session, known)
         if payment.status is not PaymentStatus.SUCCEEDED:
@@ -88,7 +89,7 @@ def _book_direct(session: Session, match: Match, items: list[MatchItem], *, cloc
                 session,
                 payment,
                 Money(item.amount_minor, payment.currency),
-                provider_txn_id=None,
+                provider_txn_id=bank_ref or None,
                 occurred_at=arrived,
                 clock=clock,
             )

@@ -24,6 +24,9 @@ from reconciliation.states import (
     ResolutionStatus,
 )
 
+_WHOLE = 10_000
+"""Basis points of the whole."""
+
 
 class FileKind(StrEnum):
     """What a file claims to be."""
@@ -55,6 +58,11 @@ class ProviderContract(SQLModel, table=True):
     settlement_days: int = 1
     payout_accounts: list[str] = Field(sa_column=Column(JSON, nullable=False))
     payout_names: list[str] = Field(sa_column=Column(JSON, nullable=False))
+
+    def fee_minor(self, gross_minor: int) -> int:
+        """Return the contracted fee on a payment: round half up(gross × rate / 10000) + fixed."""
+        share = (gross_minor * self.rate_bps * 2 + _WHOLE) // (2 * _WHOLE)
+        return share + self.fixed_minor
 
 
 class NarrativeRule(SQLModel, table=True):

@@ -117,7 +117,7 @@ def payment_rows(session: Session, account: CollectingAccount) -> list[Row]:
     ).all()
     rows = [
         _payment_row(payment, bill, office)
-        | ({"status": "pending", "paid_at": payment.created_at} if payment.id in by_match else {})
+        | (_before_match(payment) if payment.id in by_match else {})
         for payment, bill, office in found
     ]
     refunds = session.exec(
@@ -201,14 +201,41 @@ def _collected_by_match(session: Session, account: CollectingAccount) -> frozens
     )
 
 
+def _before_match(payment: Payment) -> Row:
+    """What a transfer was before a match of ours: asked for, and told of by nobody."""
+    return {
+        "status": "pending",
+        "paid_at": payment.created_at,
+        "amount": payment.amount_minor,
+        "provider_txn_id": None,
+    }
+
+
+def _compared_minor(payment: Payment) -> int:
+    """What the evidence has to agree with: what was asked, or what a notice told of a transfer.
+
+    A provider that collects another amount than was asked is a mismatch. A payer who transfers
+    another amount is not the bank's mistake: notice and statement line are one receipt.
+    """
+    if payment.channel is Channel.BANK_TRANSFER and _is_told(payment):
+        return payment.collected_minor or payment.amount_minor
+    return payment.amount_minor
+
+
+def _is_told(payment: Payment) -> bool:
+    """Whether what stands beside the payment was said by a channel; a reversed transfer is open."""
+    succeeded = payment.status is PaymentStatus.SUCCEEDED
+    return succeeded or payment.channel is not Channel.BANK_TRANSFER
+
+
 def _payment_row(payment: Payment, bill: Bill, office_code: str) -> Row:
     return {
         "payment_id": payment.id,
         "bill_reference": bill.bill_reference,
         "kind": "payment",
         "channel": payment.channel.value,
-        "provider_txn_id": payment.provider_txn_id,
-        "amount": payment.amount_minor,
+        "provider_txn_id": payment.provider_txn_id if _is_told(payment) else None,
+        "amount": _compared_minor(payment),
         "currency": payment.currency.value,
         "status": _word(payment),
         "paid_at": _paid_at(payment),

@@ -10,7 +10,7 @@ from core.clock import Clock, at_vietnam_time
 from core.money import Currency, Money
 from payments.billing import account_of_office
 from payments.channels import Channel
-from payments.collection import confirm_payment, lock_bill, reverse_payment
+from payments.collection import confirm_payment, lock_bill, open_transfer, reverse_payment
 from payments.ledger import chart, posting
 from payments.ledger.models import MoneyEvent
 from payments.models import Bill, Office, Payment, Refund, Remittance
@@ -210,11 +210,17 @@ def _collect_transfer(
     *,
     clock: Clock,
 ) -> Payment:
-    """Take a credit onto a transfer as received; anything else gets a further transfer for it."""
+    """Take a credit onto a transfer as received; anything else gets a further transfer for it.
+
+    A transfer that a credit notice told of waits for its line: the same money is one receipt.
+    """
     payment = target if isinstance(target, Payment) else None
+    if payment is not None and _is_told_of(session, payment, money):
+        return payment
     waits = payment is not None and payment.channel is Channel.BANK_TRANSFER
     if payment is None or not waits or payment.status is PaymentStatus.SUCCEEDED:
-        payment = _further_transfer(session, target, line, money, clock=clock)
+        bill = lock_bill(session, target.bill_id if isinstance(target, Payment) else target.id)
+        payment = open_transfer(session, bill, line.account_id, money, clock=clock)
     confirm_payment(
         session,
         payment,
@@ -226,27 +232,15 @@ def _collect_transfer(
     return payment
 
 
-def _further_transfer(
-    session: Session, target: Payment | Bill, line: StatementLine, money: Money, *, clock: Clock
-) -> Payment:
-    bill = lock_bill(session, target.bill_id if isinstance(target, Payment) else target.id)
-    attempts = session.exec(select(Payment.attempt).where(Payment.bill_id == bill.id)).all()
-    number = max(attempts, default=0) + 1
-    payment = Payment(
-        bill_id=bill.id,
-        account_id=line.account_id,
-        attempt=number,
-        channel=Channel.BANK_TRANSFER,
-        merchant_reference=f"{bill.bill_reference}-{number}",
-        amount_minor=money.amount_minor,
-        currency=money.currency,
-        created_at=clock(),
-        status_at=clock(),
-        expires_at=clock(),
+def _is_told_of(session: Session, payment: Payment, money: Money) -> bool:
+    """Whether a notice told of just this money, and no line has been matched with it yet."""
+    return (
+        payment.channel is Channel.BANK_TRANSFER
+        and payment.status is PaymentStatus.SUCCEEDED
+        and payment.collected_minor == money.amount_minor
+        and payment.collected_currency == money.currency.value
+        and not _is_matched(session, Layer.DIRECT, ItemKind.PAYMENT, payment.id)
     )
-    session.add(payment)
-    session.flush()
-    return payment
 
 
 def _collect_settled(

@@ -10,15 +10,15 @@ from sqlalchemy.engine import Engine
 from core.clock import Clock
 from core.crypto import Vault
 from core.outbox import MessageKind, OutboxMessage
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.ports import PaymentGateway
 from reconciliation.ports import SettlementParser, StatementParser, StatementSource
 
 
 class Gateways(Protocol):
-    """Finds the gateway of a channel and a merchant code."""
+    """Finds the gateway of a rail and a merchant code."""
 
-    def get(self, channel: Channel, merchant_code: str) -> PaymentGateway:
+    def get(self, rail: Rail, merchant_code: str) -> PaymentGateway:
         """Return the gateway, or raise ``ChannelNotOfferedError``."""
         ...
 

@@ -24,16 +24,25 @@ from core.errors import DoisoatError
 from core.money import Money
 from core.outbox import MessageStatus, OutboxMessage, due_messages, record_attempt
 from payments.billing import expire_bills
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.checkout import due_queries, schedule_query
 from payments.collection import end_attempt, lock_payment
+from payments.contracts import list_contracts
 from payments.errors import GatewayRefusedError, GatewayUnavailableError
+from payments.exchanges import forget_exchanges
 from payments.inbox import apply_notice, process_gateway_event, waiting_events
 from payments.ledger.models import AccountingPeriod
-from payments.models import ApiClient, CollectingAccount, Payment, Refund
-from payments.ports import GatewayNotice, NoticeKind, Outcome, PaymentQuery, RefundOrder
+from payments.models import ApiClient, Bill, CollectingAccount, Payment, Refund
+from payments.ports import (
+    GatewayNotice,
+    NoticeKind,
+    Outcome,
+    PaymentGateway,
+    PaymentQuery,
+    RefundOrder,
+)
 from payments.refunds import record_refund_outcome, submit_refund
-from payments.states import MAY_STILL_COLLECT, PaymentEvent, RefundStatus
+from payments.states import MAY_STILL_COLLECT, PAYABLE, PaymentEvent, RefundStatus
 from reconciliation.closing import close_day
 from reconciliation.engine import run_reconciliation
 from reconciliation.errors import DayNotCloseableError
@@ -48,6 +57,9 @@ EVENT_PATIENCE: Final = timedelta(seconds=60)
 
 CLOSE_WINDOW_DAYS: Final = 14
 """How far back days are looked at for closing."""
+
+REPORT_DAYS: Final = 4
+"""How many days of payouts are asked for again: over a weekend and a holiday."""
 
 _TO_SEND: Final = frozenset({RefundStatus.APPROVED, RefundStatus.SUBMITTED})
 _Item = TypeVar("_Item")
@@ -66,14 +78,14 @@ def process_events(context: JobContext, due_at: datetime) -> int:
     del due_at  # takes up whatever waits
     with reading(context.engine) as session:
         waiting = [
-            (event.id, event.channel, event.merchant_code)
+            (event.id, event.rail, event.merchant_code)
             for event in waiting_events(session)
             if event.received_at < context.clock() - EVENT_PATIENCE
         ]
 
-    def step(event: tuple[str, Channel, str]) -> None:
-        event_id, channel, merchant = event
-        gateway = context.gateways.get(channel, merchant)
+    def step(event: tuple[str, Rail, str]) -> None:
+        event_id, rail, merchant = event
+        gateway = context.gateways.get(rail, merchant)
         with transaction(context.engine) as session:
             process_gateway_event(session, event_id, gateway, clock=context.clock)
 
@@ -113,7 +125,7 @@ def expire(context: JobContext, due_at: datetime) -> int:
             count += expired
         overdue = session.exec(
             select(Payment)
-            .where(Payment.channel == Channel.BANK_TRANSFER)
+            .where(Payment.rail == Rail.VIETQR)
             .where(col(Payment.status).in_(list(MAY_STILL_COLLECT)))
             .where(col(Payment.expires_at) <= context.clock())
         ).all()
@@ -140,6 +152,39 @@ def fetch_statements(context: JobContext, due_at: datetime) -> int:
 
         count += _each(source.fetch(), step)
     return count
+
+
+def fetch_reports(context: JobContext, due_at: datetime) -> int:
+    """Fetch the settlement reports that a channel gives by a call, for the last days.
+
+    A report that was taken before is known by its bytes and adds nothing.
+    """
+    del due_at  # looks at all of the last days each time: a payout may be announced late
+    today = business_day(context.clock())
+    with reading(context.engine) as session:
+        merchants = [(m.rail, m.merchant_code) for m, _ in list_contracts(session) if m.active]
+    count = 0
+
+    def step(merchant: tuple[Rail, str]) -> None:
+        nonlocal count
+        gateway = context.gateways.get(*merchant)
+        if not gateway.capabilities.settlement_report:
+            return
+        for back in reversed(range(REPORT_DAYS)):
+            for report in gateway.settlement_report(today - timedelta(days=back)):
+                fetched = FetchedFile(report.name, report.content)
+                take_file(context, fetched, source=f"{merchant[0]}/{merchant[1]}")
+                count += 1
+
+    _each(merchants, step)
+    return count
+
+
+def forget_calls(context: JobContext, due_at: datetime) -> int:
+    """Delete calls to providers that are older than they are kept."""
+    del due_at  # takes up whatever is old
+    with transaction(context.engine) as session:
+        return forget_exchanges(session, now=context.clock())
 
 
 def take_file(context: JobContext, fetched: FetchedFile, *, source: str) -> ImportReport:
@@ -274,6 +319,7 @@ def webhook_secret(client: ApiClient, vault: Vault) -> bytes:
 
 
 def _poll_payment(context: JobContext, payment: Payment) -> None:
+    """Ask what became of an attempt; what is held is confirmed, what nobody needs is ended."""
     query = PaymentQuery(
         merchant_reference=payment.merchant_reference,
         provider_reference=payment.provider_reference,
@@ -281,16 +327,19 @@ def _poll_payment(context: JobContext, payment: Payment) -> None:
         created_at=payment.created_at,
         asked_at=context.clock(),
         request_id=f"{payment.id[4:]}{payment.query_count}"[-32:],
+        amount=payment.amount,
         expires_at=payment.expires_at,
     )
+    with reading(context.engine) as session:
+        wanted = session.get_one(Bill, payment.bill_id).status in PAYABLE
     notice = None
     try:
-        gateway = context.gateways.get(payment.channel, payment.merchant_code)
-        notice = gateway.query(query) if gateway.capabilities.queries else None
+        gateway = context.gateways.get(payment.rail, payment.merchant_code)
+        notice = _ask(gateway, query, wanted=wanted)
     except DoisoatError as problem:
-        _logger.warning("no answer", extra={"channel": payment.channel, "code": problem.code})
+        _logger.warning("no answer", extra={"rail": payment.rail, "code": problem.code})
     except Exception:  # a mistake of ours says nothing about the payment either
-        _logger.exception("no answer", extra={"channel": payment.channel})
+        _logger.exception("no answer", extra={"rail": payment.rail})
     with transaction(context.engine) as session:
         current = lock_payment(session, payment.id)
         if notice is not None:
@@ -301,11 +350,22 @@ def _poll_payment(context: JobContext, payment: Payment) -> None:
             session.add(current)
 
 
+def _ask(gateway: PaymentGateway, query: PaymentQuery, *, wanted: bool) -> GatewayNotice | None:
+    """Ask about an attempt; of a bill that needs no more money, end it if the rail can."""
+    can = gateway.capabilities
+    if can.cancels and not wanted:
+        return gateway.cancel(query)
+    notice = gateway.query(query) if can.queries else None
+    if notice is not None and notice.outcome is Outcome.AUTHORISED and can.confirms:
+        return gateway.confirm(query, capture=wanted)
+    return notice
+
+
 def _send_refund(context: JobContext, refund_id: str) -> None:
     with transaction(context.engine) as session:
         refund = session.get_one(Refund, refund_id, with_for_update={"key_share": True})
         payment = session.get_one(Payment, refund.payment_id)
-        gateway = context.gateways.get(payment.channel, payment.merchant_code)
+        gateway = context.gateways.get(payment.rail, payment.merchant_code)
         if refund.status not in _TO_SEND:
             return
         first = refund.status is RefundStatus.APPROVED

@@ -43,9 +43,11 @@ JOBS: Final = (
     Job("poll_payments", timedelta(minutes=1), jobs.poll_payments),
     Job("send_refunds", timedelta(minutes=5), jobs.send_refunds),
     Job("expire", timedelta(days=1), jobs.expire, after=timedelta(minutes=5)),
+    Job("fetch_reports", timedelta(hours=6), jobs.fetch_reports),
     Job("fetch_statements", timedelta(minutes=5), jobs.fetch_statements),
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
+    Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
     Job("send_messages", timedelta(seconds=30), jobs.send_messages),
 )
 """In the order in which they run when several are due: evidence before its comparison."""

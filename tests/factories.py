@@ -23,7 +23,7 @@ from core.crypto import Vault
 from core.money import Money
 from core.settings import Settings
 from payments.billing import BillDraft, issue_bill
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.checkout import open_attempt, record_started
 from payments.collection import confirm_payment
 from payments.models import (
@@ -89,10 +89,10 @@ def a_city(session: Session) -> City:
         commune = Office(
             code=f"2200{number}", kind=OfficeKind.COMMUNE, name_vi=name_vi, name_en=name_en,
             parent_id=province.id, path=f"/22/2200{number}/", account_id=account.id,
-            channels=["bank_transfer", "vnpay"], demonstration=True,
+            rails=["vietqr", "vnpay"], demonstration=True,
         )  # fmt: skip
         merchant = Merchant(
-            account_id=account.id, channel=Channel.VNPAY, merchant_code=f"DEMO{number:04d}"
+            account_id=account.id, rail=Rail.VNPAY, merchant_code=f"DEMO{number:04d}"
         )
         session.add_all([commune, merchant])
         communes.append(commune)
@@ -148,13 +148,11 @@ def a_bill(
     return issue_bill(session, draft, actor=SYSTEM, clock=clock)
 
 
-def a_payment(
-    session: Session, bill: Bill, *, clock: Clock, channel: Channel = Channel.VNPAY
-) -> Payment:
+def a_payment(session: Session, bill: Bill, *, clock: Clock, rail: Rail = Rail.VNPAY) -> Payment:
     """Open an attempt at a channel and have the channel accept it: it is pending."""
-    payment = open_attempt(session, bill.id, channel, minutes=15, try_again=True, clock=clock)
+    payment = open_attempt(session, bill.id, rail, minutes=15, try_again=True, clock=clock)
     account = session.get_one(CollectingAccount, payment.account_id)
-    if channel is Channel.BANK_TRANSFER:
+    if rail is Rail.VIETQR:
         purpose = transfer_purpose(bill.bill_reference, "le phi")
         payload = build_vietqr(account.bank_bin, account.account_number, payment.amount, purpose)
         started = StartedPayment(qr_payload=payload)
@@ -168,15 +166,15 @@ def a_paid_payment(
     bill: Bill,
     *,
     clock: Clock,
-    channel: Channel = Channel.VNPAY,
+    rail: Rail = Rail.VNPAY,
     collected_minor: int | None = None,
 ) -> Payment:
     """Open an attempt and have the channel report that it collected."""
-    payment = a_payment(session, bill, clock=clock, channel=channel)
+    payment = a_payment(session, bill, clock=clock, rail=rail)
     collected = payment.amount_minor if collected_minor is None else collected_minor
     confirm_payment(
         session, payment, Money(collected, payment.currency),
-        provider_txn_id=None if channel is Channel.BANK_TRANSFER else f"14{payment.id[-8:]}",
+        provider_txn_id=None if rail is Rail.VIETQR else f"14{payment.id[-8:]}",
         occurred_at=clock(), clock=clock,
     )  # fmt: skip
     return payment

@@ -17,12 +17,13 @@ _POLYNOMIAL: Final = 0x1021
 
 
 def crc16(text: str) -> str:
-    """Return CRC-16/CCITT-FALSE of an ASCII text as four upper-case hex digits.
+    """Return CRC-16/CCITT-FALSE of a text as four upper-case hex digits.
 
-    Polynomial 0x1021, initial value 0xFFFF, nothing reflected, no final xor.
+    Polynomial 0x1021, initial value 0xFFFF, nothing reflected, no final xor. Codes are ASCII;
+    of others, which are refused elsewhere, the UTF-8 bytes count.
     """
     value = 0xFFFF
-    for byte in text.encode("ascii"):
+    for byte in text.encode():
         value ^= byte << 8
         for _ in range(8):
             value = (value << 1) ^ (_POLYNOMIAL if value & 0x8000 else 0)

@@ -11,7 +11,10 @@ _QUIET_ZONE: Final = 4
 
 
 def qr_svg(payload: str, *, scale: int = 5) -> bytes:
-    """Return an SVG document; scales without loss, ``scale`` units for a module."""
+    """Return an SVG document; scales without loss, ``scale`` units for a module.
+
+    The white is drawn too: on a dark page an image without it could not be scanned.
+    """
     return _draw(payload, "svg", scale)
 
 
@@ -23,5 +26,5 @@ def qr_png(payload: str, *, scale: int = 8) -> bytes:
 def _draw(payload: str, kind: str, scale: int) -> bytes:
     code = segno.make(payload, error=_ERROR_CORRECTION, micro=False, boost_error=False)
     image = BytesIO()
-    code.save(image, kind=kind, scale=scale, border=_QUIET_ZONE)
+    code.save(image, kind=kind, scale=scale, border=_QUIET_ZONE, dark="#000", light="#fff")
     return image.getvalue()

@@ -1,27 +1,39 @@
-"""Stripe Checkout through the official package: hosted page, signed events, queries, refunds.
+"""Stripe through the official package: hosted page, signed events, queries, refunds, payouts.
 
 ``provider_txn_id`` is the PaymentIntent (``pi_…``) for payments: the session's own events name
 it, which they do not do with the charge, and Stripe's itemised payout report carries it beside
 the charge. For refunds it is the refund (``re_…``), for chargebacks the dispute (``dp_…``), the
 sources of their balance transactions.
+
+Attempts begin with a Checkout Session only: a bare PaymentIntent is finished by a script of
+Stripe's on the page, and our pages run none. One that was made elsewhere with our reference in
+its ``metadata`` is understood in messages, queries, refunds and reports all the same.
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-import httpx2
 import stripe
+from typing_extensions import override
 
 from adapters.gateways import stripe_objects as objects
-from adapters.gateways.stripe_transport import StripeTransport
-from adapters.http import create_client
-from core.clock import Clock
+from adapters.gateways.base import NOT_FOUND, GatewayBase
+from adapters.gateways.stripe_attempts import (
+    START_WINDOW,
+    end_attempt,
+    find_attempt,
+    session_parameters,
+)
+from adapters.gateways.stripe_events import event_notice
+from adapters.gateways.stripe_reports import fetch_reports
+from adapters.gateways.stripe_signing import is_signed, signed_within
+from adapters.gateways.stripe_transport import StripeTransport, error_code, plain, stripe_errors
+from adapters.http import Caller
 from core.errors import MoneyFormatError
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import (
     GatewayRefusedError,
     GatewayUnavailableError,
@@ -31,6 +43,7 @@ from payments.errors import (
 from payments.ports import (
     MAX_NOTICE_BYTES,
     Capabilities,
+    CheckResult,
     GatewayNotice,
     NoticeAnswer,
     NoticeKind,
@@ -39,42 +52,18 @@ from payments.ports import (
     PaymentQuery,
     RawEvent,
     RefundOrder,
+    ReportFile,
     StartedPayment,
     StartRequest,
 )
 
 API_URL: Final = "https://api.stripe.com"
 
-_SHORTEST_SESSION: Final = timedelta(minutes=35)
-"""Stripe takes 30 minutes from when it reads the request; five are left for the way."""
-
-_LONGEST_SESSION: Final = timedelta(hours=23, minutes=55)
-_START_WINDOW: Final = timedelta(minutes=15)
 _KEY_LIFETIME: Final = timedelta(hours=23)
 """Stripe keeps idempotency keys for 24 hours at least; an hour is left for the way."""
 
-_EXPAND_PAYMENT: Final = ["payment_intent", "payment_intent.latest_charge"]
-_SESSION_EVENTS: Final[Mapping[str, Outcome | None]] = {
-    "checkout.session.completed": None,
-    "checkout.session.async_payment_succeeded": Outcome.SUCCEEDED,
-    "checkout.session.async_payment_failed": Outcome.FAILED,
-    "checkout.session.expired": Outcome.EXPIRED,
-}
-_REFUND_EVENTS: Final = frozenset({"refund.created", "refund.updated", "refund.failed"})
-_DISPUTE_EVENTS: Final = frozenset(
-    {
-        "charge.dispute.created",
-        "charge.dispute.funds_withdrawn",
-        "charge.dispute.funds_reinstated",
-        "charge.dispute.closed",
-    }
-)
-_REFUSALS: Final = (
-    stripe.InvalidRequestError,
-    stripe.AuthenticationError,
-    stripe.PermissionError,
-    stripe.CardError,
-)
+_INTENT: Final = "payment_intent"
+_UNUSABLE: Final = (ValueError, KeyError, TypeError, AttributeError, MoneyFormatError)
 _ANSWER_STATUS: Final[Mapping[NoticeResult, int]] = {
     NoticeResult.INVALID_SIGNATURE: 400,
     NoticeResult.MALFORMED: 400,
@@ -82,28 +71,49 @@ _ANSWER_STATUS: Final[Mapping[NoticeResult, int]] = {
 }
 
 
+_TEST_KEYS: Final = ("sk_test_", "rk_test_")
+_LIVE_KEYS: Final = ("sk_live_", "rk_live_")
+_MODES: Final = {True: "live: real money moves", False: "for tests: no real money moves"}
+
+
 @dataclass(frozen=True, slots=True)
 class StripeConfig:
-    """One Stripe account; two webhook secrets may hold at a time while a rotation lasts."""
+    """One Stripe account; two webhook secrets may hold at a time while a rotation lasts.
+
+    ``live`` says whether real money is to move; without it the key decides.
+    """
 
     api_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     previous_webhook_secret: str = field(default="", repr=False)
     api_url: str = API_URL
+    live: bool | None = None
     tolerance: timedelta = timedelta(minutes=5)
     grace: timedelta = timedelta(hours=1)
-    timeout_seconds: float = 20.0
+
+    @property
+    def verifying_secrets(self) -> tuple[str, ...]:
+        """The secrets that events may be signed with just now."""
+        return (self.webhook_secret, self.previous_webhook_secret)
+
+    @property
+    def key_is_live(self) -> bool | None:
+        """Whether the key moves real money; None where it does not say."""
+        if self.api_key.startswith(_LIVE_KEYS):
+            return True
+        return False if self.api_key.startswith(_TEST_KEYS) else None
+
+    @property
+    def expects_live(self) -> bool | None:
+        """Whether events of real money are to be believed, or those of tests; None is both."""
+        return self.key_is_live if self.live is None else self.live
 
 
-class StripeGateway:
-    """Stripe Checkout for one account."""
+class StripeGateway(GatewayBase):
+    """Stripe for one account."""
 
-    def __init__(
-        self, config: StripeConfig, clock: Clock, *, client: httpx2.Client | None = None
-    ) -> None:
+    def __init__(self, config: StripeConfig, http: Caller) -> None:
         self._config = config
-        self._clock = clock
-        http = client or create_client(timeout_seconds=config.timeout_seconds)
         self._stripe = stripe.StripeClient(
             config.api_key,
             base_addresses={"api": config.api_url},
@@ -112,17 +122,24 @@ class StripeGateway:
         )
 
     @property
-    def channel(self) -> Channel:
+    def rail(self) -> Rail:
         """Stripe."""
-        return Channel.STRIPE
+        return Rail.STRIPE
 
     @property
     def capabilities(self) -> Capabilities:
-        """All that the port knows."""
+        """Everything but a second step: the money is taken when the payer agrees."""
         return Capabilities(
-            redirects=True, notices=True, queries=True, refunds=True, settlement_report=True
+            redirects=True,
+            notices=True,
+            queries=True,
+            refunds=True,
+            refund_queries=True,
+            cancels=True,
+            settlement_report=True,
         )
 
+    @override
     def start(self, request: StartRequest) -> StartedPayment:
         """Create a Checkout Session; the merchant reference is the idempotency key.
 
@@ -130,9 +147,9 @@ class StripeGateway:
         gets the same session. A session lives 35 minutes at least and a day at most: it may
         outlive a shorter expiry of ours.
         """
-        with _stripe_errors():
+        with stripe_errors():
             session = self._stripe.v1.checkout.sessions.create(
-                _session_parameters(request),
+                session_parameters(request),
                 {"idempotency_key": request.merchant_reference},
             )
         if not session.url:
@@ -147,35 +164,53 @@ class StripeGateway:
 
         Raises:
             InvalidSignatureError: not signed by Stripe, or signed too long before or after
-                its receipt.
+                its receipt, or a test event where real money is expected (or the reverse).
             MalformedNoticeError: signed, but not an event, or without what it must have.
         """
         self._authenticate(event)
         try:
             payload = json.loads(event.body)
-            return self._event_notice(payload, payload["data"]["object"], event.received_at)
-        except (ValueError, KeyError, TypeError, AttributeError, MoneyFormatError) as error:
+            self._check_mode(payload)
+            return event_notice(payload, event.received_at)
+        except _UNUSABLE as error:
             raise MalformedNoticeError(f"not a usable event: {error}"[:200]) from error
 
-    def answer(self, result: NoticeResult) -> NoticeAnswer:
+    def answer(self, event: RawEvent, result: NoticeResult) -> NoticeAnswer:
         """Return 200 for all that is stored and decided, else a status that has it sent again."""
+        del event
         body = json.dumps({"received": result not in _ANSWER_STATUS, "result": result.value})
         return NoticeAnswer(_ANSWER_STATUS.get(result, 200), body.encode())
 
+    @override
     def query(self, query: PaymentQuery) -> GatewayNotice:
-        """Retrieve the session with its intent; without its id, look for it by our reference."""
-        with _stripe_errors(refusals_are_unknown=True):
-            session = self._find_session(query)
-        if session is None:
-            return self._unknown_to_stripe(query)
-        try:
-            outcome = objects.session_outcome(session)
-            key = f"query:{session['id']}:{outcome}"
-            occurred_at = objects.paid_instant(session, query.asked_at)
-            return objects.session_notice(session, outcome, key, occurred_at)
-        except (ValueError, KeyError, TypeError, MoneyFormatError) as error:
-            raise GatewayUnavailableError(f"not a usable session: {error}"[:200]) from error
+        """Retrieve the session with its intent, or a bare intent (``pi_…``).
 
+        Without its id, it is looked for by our reference among what was made at that time.
+        """
+        with stripe_errors(refusals_are_unknown=True):
+            found = find_attempt(self._stripe, query)
+        return self._told(found, query) if found else self._unknown_to_stripe(query)
+
+    @override
+    def cancel(self, query: PaymentQuery) -> GatewayNotice:
+        """Expire an open session (or cancel a bare intent), and tell what became of it.
+
+        Stripe ends only what is still open: one that was paid meanwhile is told as SUCCEEDED.
+        """
+        if not query.provider_reference:
+            found = self.query(query)
+            known = found.provider_reference or found.provider_txn_id
+            if found.outcome.is_final or not known:
+                return found
+            query = replace(query, provider_reference=known)
+        with stripe_errors():
+            try:
+                ended = end_attempt(self._stripe, query.provider_reference or "")
+            except stripe.InvalidRequestError:
+                ended = None  # not open any more, or being paid just now
+        return self._told(ended, query) if ended else self.query(query)
+
+    @override
     def refund(self, order: RefundOrder) -> GatewayNotice:
         """Refund the PaymentIntent; ``refund_reference`` is the idempotency key.
 
@@ -188,195 +223,156 @@ class StripeGateway:
         """
         if not order.provider_txn_id:
             raise GatewayRefusedError("without its PaymentIntent a payment cannot be refunded")
-        refund = self._sent_before(order, order.provider_txn_id)
-        if refund is None:
-            with _stripe_errors():
-                refund = self._stripe.v1.refunds.create(
-                    {
-                        "payment_intent": order.provider_txn_id,
-                        "amount": order.amount.amount_minor,
-                        "metadata": {
-                            "merchant_reference": order.merchant_reference,
-                            "refund_reference": order.refund_reference,
-                        },
+        # The key alone protects an order of the last hours; looking first would only race it.
+        age = order.asked_at - (order.submitted_at or order.asked_at)
+        if order.refund_txn_id or age >= _KEY_LIFETIME:
+            known = self.query_refund(order)
+            if known.reason_code != NOT_FOUND:
+                return known
+        with stripe_errors():
+            refund = self._stripe.v1.refunds.create(
+                {
+                    "payment_intent": order.provider_txn_id,
+                    "amount": order.amount.amount_minor,
+                    "metadata": {
+                        "merchant_reference": order.merchant_reference,
+                        "refund_reference": order.refund_reference,
                     },
-                    {"idempotency_key": order.refund_reference},
-                )
-        try:
-            key = f"refund:{refund.id}:{refund.status}"
-            return objects.refund_notice(_plain(refund), order.merchant_reference, key)
-        except (ValueError, MoneyFormatError) as error:
-            raise GatewayUnavailableError(f"not a usable refund: {error}"[:200]) from error
+                },
+                {"idempotency_key": order.refund_reference},
+            )
+        return _refund_told(plain(refund), order)
 
-    def _sent_before(self, order: RefundOrder, intent: str) -> stripe.Refund | None:
-        """Return the refund that an earlier sending of this order made, if it must be looked for.
+    @override
+    def query_refund(self, order: RefundOrder) -> GatewayNotice:
+        """Retrieve the refund, or look for it by our reference among those of its payment.
 
-        The key alone protects an order of the last hours; looking first would only race it.
+        Raises:
+            GatewayUnavailableError: neither its id nor its payment is known, or there was no
+                usable answer.
         """
-        with _stripe_errors(refusals_are_unknown=True):
+        with stripe_errors(refusals_are_unknown=True):
             if order.refund_txn_id:
-                return self._stripe.v1.refunds.retrieve(order.refund_txn_id)
-            if order.asked_at - (order.submitted_at or order.asked_at) < _KEY_LIFETIME:
-                return None
-            refunds = self._stripe.v1.refunds.list({"payment_intent": intent, "limit": 100})
-            for refund in refunds.auto_paging_iter():
-                metadata = _plain(refund).get("metadata") or {}
-                if metadata.get("refund_reference") == order.refund_reference:
-                    return refund
-        return None
+                refund = self._stripe.v1.refunds.retrieve(order.refund_txn_id)
+                return _refund_told(plain(refund), order)
+            if not order.provider_txn_id:
+                raise GatewayUnavailableError("neither the refund nor its PaymentIntent is known")
+            listed = self._stripe.v1.refunds.list(
+                {"payment_intent": order.provider_txn_id, "limit": 100}
+            )
+            for refund in listed.auto_paging_iter():
+                made = plain(refund)
+                if objects.refund_reference(made) == order.refund_reference:
+                    return _refund_told(made, order)
+        return GatewayNotice(
+            event_key=f"refund:{order.refund_reference}:{NOT_FOUND}",
+            kind=NoticeKind.REFUND,
+            merchant_reference=order.merchant_reference,
+            outcome=Outcome.PENDING,
+            amount=None,
+            occurred_at=order.asked_at,
+            reason_code=NOT_FOUND,
+            refund_reference=order.refund_reference,
+        )
+
+    @override
+    def settlement_report(self, day: date) -> list[ReportFile]:
+        """Fetch the automatic payouts that arrive on ``day``, one report each.
+
+        Raises:
+            GatewayUnavailableError: there was no usable answer, a payout is not itemised yet,
+                or its items do not sum to it: no report is better than a wrong one.
+        """
+        with stripe_errors(refusals_are_unknown=True):
+            return fetch_reports(self._stripe, day)
+
+    @override
+    def check(self, *, at: datetime) -> CheckResult:
+        """Read the balance: moves nothing, and shows whose mode the key is of."""
+        del at  # Stripe dates its answers by its own clock
+        if self._config.api_key.startswith("pk_"):
+            return CheckResult(False, "This is Stripe's publishable key; the secret one is needed.")
+        try:
+            live = bool(self._stripe.v1.balance.retrieve().livemode)
+        except stripe.StripeError as error:
+            return CheckResult(False, _what_is_wrong(error))
+        if self._config.key_is_live not in {None, live}:
+            return CheckResult(False, "Stripe answered in another mode than this key is made for.")
+        if self._config.live not in {None, live}:
+            return CheckResult(False, f"This key is {_MODES[live]}. The other kind is needed here.")
+        return CheckResult(True, f"Stripe answered. The key is {_MODES[live]}.")
 
     def _authenticate(self, event: RawEvent) -> None:
         if len(event.body) > MAX_NOTICE_BYTES:
             raise MalformedNoticeError("the event is too long")
         header = _header(event.headers, "stripe-signature")
-        secrets = (self._config.webhook_secret, self._config.previous_webhook_secret)
-        if not any([_is_signed(event.body, header, secret) for secret in secrets if secret]):  # noqa: C419
+        if not is_signed(event.body, header, self._config.verifying_secrets):
             raise InvalidSignatureError("the Stripe-Signature does not fit the body")
-        # The package looks at the system's clock and accepts any date in the future.
-        age = event.received_at - objects.instant(_signed_at(header))
-        if abs(age) > self._config.tolerance:
+        if not signed_within(header, event.received_at, self._config.tolerance):
             raise InvalidSignatureError("the event was not signed at the time it was received")
 
-    def _event_notice(
-        self, event: Mapping[str, Any], subject: Mapping[str, Any], received_at: datetime
-    ) -> GatewayNotice:
-        name, key = str(event["type"]), str(event["id"])
-        occurred_at = objects.instant(event["created"])
-        if name in _SESSION_EVENTS:
-            outcome = _SESSION_EVENTS[name] or objects.session_outcome(subject)
-            return objects.session_notice(subject, outcome, key, occurred_at)
-        if name in _REFUND_EVENTS:
-            return objects.refund_notice(subject, objects.own_reference(subject), key)
-        if name in _DISPUTE_EVENTS:
-            reference = objects.own_reference(subject)
-            return objects.dispute_notice(subject, reference, key, occurred_at)
-        return _other_notice(event, subject, min(occurred_at, received_at))
+    def _check_mode(self, payload: Mapping[str, Any]) -> None:
+        """Believe no test event where real money is collected: anybody's card pays in tests."""
+        live = payload.get("livemode", False)
+        if self._config.expects_live not in {None, live}:
+            raise InvalidSignatureError("the event is of another mode (test, live) than the key")
 
-    def _find_session(self, query: PaymentQuery) -> Mapping[str, Any] | None:
-        sessions = self._stripe.v1.checkout.sessions
-        if query.provider_reference:
-            found = sessions.retrieve(query.provider_reference, {"expand": _EXPAND_PAYMENT})
-            return _plain(found)
-        opened = int(query.created_at.timestamp())
-        margin = int(_START_WINDOW.total_seconds())
-        listed = sessions.list(
-            {
-                "created": {"gte": opened - margin, "lte": opened + margin},
-                "expand": [f"data.{name}" for name in _EXPAND_PAYMENT],
-                "limit": 100,
-            }
-        )
-        for session in listed.auto_paging_iter():
-            if session.client_reference_id == query.merchant_reference:
-                return _plain(session)
-        return None
+    def _told(self, found: Mapping[str, Any], query: PaymentQuery) -> GatewayNotice:
+        try:
+            notice = _payment_notice(found, query.asked_at)
+        except _UNUSABLE as error:
+            raise GatewayUnavailableError(f"not a usable answer: {error}"[:200]) from error
+        if notice.merchant_reference != query.merchant_reference:
+            raise GatewayUnavailableError("Stripe's answer is about another attempt")
+        return notice
 
     def _unknown_to_stripe(self, query: PaymentQuery) -> GatewayNotice:
         # The last moment at which a session could have been opened, plus its longest life.
-        closed_at = query.created_at + _START_WINDOW + timedelta(days=1)
+        closed_at = query.created_at + START_WINDOW + timedelta(days=1)
         expired = query.asked_at > closed_at + self._config.grace
         return GatewayNotice(
-            event_key=f"query:{query.merchant_reference}:not_found:{expired}",
+            event_key=f"query:{query.merchant_reference}:{NOT_FOUND}:{expired}",
             kind=NoticeKind.PAYMENT,
             merchant_reference=query.merchant_reference,
             outcome=Outcome.EXPIRED if expired else Outcome.PENDING,
             amount=None,
             occurred_at=query.asked_at,
-            reason_code="not_found",
+            reason_code=NOT_FOUND,
         )
 
 
-def _session_parameters(request: StartRequest) -> Any:
-    reference = request.merchant_reference
-    shortest, longest = _SHORTEST_SESSION, _LONGEST_SESSION
-    lifetime = min(max(request.expires_at - request.created_at, shortest), longest)
-    return {
-        "mode": "payment",
-        "client_reference_id": reference,
-        "metadata": {
-            "merchant_reference": reference,
-            "bill_reference": request.bill_reference,
-        },
-        "payment_intent_data": {
-            "metadata": {
-                "merchant_reference": reference,
-                "bill_reference": request.bill_reference,
-            },
-            "description": f"{request.bill_reference} {request.description}"[:1000],
-        },
-        "line_items": [
-            {
-                "quantity": 1,
-                "price_data": {
-                    "currency": request.amount.currency.value.lower(),
-                    "unit_amount": request.amount.amount_minor,
-                    "product_data": {"name": request.description or request.bill_reference},
-                },
-            }
-        ],
-        "success_url": request.return_url,
-        "cancel_url": request.return_url,
-        "expires_at": int((request.created_at + lifetime).timestamp()),
-        "locale": request.locale if request.locale in {"vi", "en", "fr", "zh"} else "auto",
-    }
+def _payment_notice(found: Mapping[str, Any], asked_at: datetime) -> GatewayNotice:
+    if found.get("object") == _INTENT:
+        outcome = objects.intent_outcome(found)
+        key = f"query:{found['id']}:{outcome}"
+        return objects.intent_notice(found, outcome, key, objects.paid_instant(found, asked_at))
+    outcome = objects.session_outcome(found)
+    key = f"query:{found['id']}:{outcome}"
+    occurred_at = objects.paid_instant(found.get("payment_intent"), asked_at)
+    return objects.session_notice(found, outcome, key, occurred_at)
 
 
-@contextmanager
-def _stripe_errors(*, refusals_are_unknown: bool = False) -> Iterator[None]:
-    """Translate the package's errors; what is not certainly refused is unknown.
-
-    A refused question (``refusals_are_unknown``) says nothing about the payment.
-    """
+def _refund_told(refund: Mapping[str, Any], order: RefundOrder) -> GatewayNotice:
+    if order.provider_txn_id not in {None, objects.identity(refund.get("payment_intent"))}:
+        raise GatewayUnavailableError("Stripe's answer is about the refund of another payment")
     try:
-        yield
-    except _REFUSALS as error:
-        detail = f"Stripe refused: {error.code or type(error).__name__}"
-        if refusals_are_unknown:
-            raise GatewayUnavailableError(detail) from error
-        raise GatewayRefusedError(detail) from error
-    except stripe.StripeError as error:
-        raise GatewayUnavailableError(f"Stripe: {type(error).__name__}") from error
+        key = f"refund:{refund['id']}:{refund['status']}"
+        return objects.refund_notice(refund, order.merchant_reference, key)
+    except _UNUSABLE as error:
+        raise GatewayUnavailableError(f"not a usable refund: {error}"[:200]) from error
 
 
-def _other_notice(
-    event: Mapping[str, Any], subject: Mapping[str, Any], occurred_at: datetime
-) -> GatewayNotice:
-    """Return news that moves no money by itself.
-
-    ``charge.refunded`` tells the sum of all refunds so far; each refund has its own event.
-    """
-    refunded = event["type"] == "charge.refunded"
-    return GatewayNotice(
-        event_key=str(event["id"]),
-        kind=NoticeKind.REFUND if refunded else NoticeKind.OTHER,
-        merchant_reference=objects.own_reference(subject),
-        outcome=Outcome.PENDING,
-        amount=None,
-        occurred_at=occurred_at,
-        provider_reference=objects.identity(subject),
-        reason_code=str(event["type"]),
-    )
-
-
-def _is_signed(body: bytes, header: str, secret: str) -> bool:
-    if not header.isascii():
-        return False  # the package fails on it in its own way
-    try:
-        stripe.WebhookSignature.verify_header(body, header, secret, tolerance=None)
-    except (stripe.SignatureVerificationError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _signed_at(header: str) -> int:
-    """Return the first ``t`` of a header that the package has found to be well formed."""
-    items = [item.split("=", 2) for item in header.split(",")]
-    return int(next(item[1] for item in items if item[0] == "t"))
+def _what_is_wrong(error: stripe.StripeError) -> str:
+    if isinstance(error, stripe.APIConnectionError):
+        return f"Stripe cannot be reached: {error}."
+    if error_code(error) == "api_key_expired":
+        return "This key has expired: it was replaced in Stripe's Dashboard."
+    if isinstance(error, stripe.AuthenticationError):
+        return "Stripe does not know this key."
+    if isinstance(error, stripe.PermissionError):
+        return "Stripe knows this key, but it may not read the balance: its rights are too narrow."
+    return f"Stripe gave no usable answer: {error_code(error)}."
 
 
 def _header(headers: Mapping[str, str], wanted: str) -> str:
     return next((value for name, value in headers.items() if name.lower() == wanted), "")
-
-
-def _plain(stripe_object: stripe.StripeObject) -> dict[str, Any]:
-    return stripe_object.to_dict()

@@ -1,4 +1,4 @@
-"""Stripe's objects translated into notices: what a session, a refund and a dispute say."""
+"""Stripe's objects translated: what a session, an intent, a refund and a dispute say."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -58,22 +58,32 @@ def own_reference(stripe_object: StripeObject) -> str:
     return str(metadata.get("merchant_reference") or "")
 
 
+def session_reference(session: StripeObject) -> str:
+    """Return the merchant reference of a Checkout Session, or an empty text."""
+    return own_reference(session) or str(session.get("client_reference_id") or "")
+
+
+def refund_reference(refund: StripeObject) -> str:
+    """Return our own reference of a refund; one made by hand has none."""
+    metadata = refund.get("metadata") or {}
+    return str(metadata.get("refund_reference") or "")
+
+
 def session_notice(
     session: StripeObject, outcome: Outcome, event_key: str, occurred_at: datetime
 ) -> GatewayNotice:
     """Return what is known of a Checkout Session.
 
     Raises:
-        ValueError: it bears no merchant reference of ours, or no amount.
+        ValueError: it has no id, or no amount.
     """
-    reference = own_reference(session) or str(session.get("client_reference_id") or "")
-    if not reference:
-        raise ValueError("the session bears no merchant reference")
+    if not identity(session):
+        raise ValueError("the session has no id")
     collected = money(session.get("amount_total"), session.get("currency"))
     return GatewayNotice(
         event_key=event_key,
         kind=NoticeKind.PAYMENT,
-        merchant_reference=reference,
+        merchant_reference=session_reference(session),
         outcome=outcome,
         amount=collected if outcome is Outcome.SUCCEEDED else None,
         occurred_at=occurred_at,
@@ -102,9 +112,43 @@ def session_outcome(session: StripeObject) -> Outcome:
     return _INTENT_OUTCOMES.get(str(intent_status), Outcome.PENDING)
 
 
-def paid_instant(session: StripeObject, otherwise: datetime) -> datetime:
-    """Return when the money was taken, from the expanded charge, or ``otherwise``."""
-    intent = session.get("payment_intent")
+def intent_notice(
+    intent: StripeObject, outcome: Outcome, event_key: str, occurred_at: datetime
+) -> GatewayNotice:
+    """Return what is known of a PaymentIntent, its own or the one behind a Checkout Session.
+
+    It bears no ``provider_reference``: that of a Checkout payment is its session.
+
+    Raises:
+        ValueError: it has no id, or no amount though it collected.
+    """
+    transaction = identity(intent)
+    if not transaction:
+        raise ValueError("the intent has no id")
+    amount = None
+    if outcome is Outcome.SUCCEEDED:
+        # Left out by some: then nothing was captured in part, and all that was asked has come.
+        received = intent.get("amount_received", intent.get("amount"))
+        amount = money(received, intent.get("currency"))
+    return GatewayNotice(
+        event_key=event_key,
+        kind=NoticeKind.PAYMENT,
+        merchant_reference=own_reference(intent),
+        outcome=outcome,
+        amount=amount,
+        occurred_at=occurred_at,
+        provider_txn_id=transaction,
+        reason_code=str(intent.get("cancellation_reason") or "") or _decline_code(intent),
+    )
+
+
+def intent_outcome(intent: StripeObject) -> Outcome:
+    """Return what became of an intent; one whose card was declined takes another card."""
+    return _INTENT_OUTCOMES.get(str(intent.get("status")), Outcome.PENDING)
+
+
+def paid_instant(intent: object, otherwise: datetime) -> datetime:
+    """Return when the money was taken, from an intent's expanded charge, or ``otherwise``."""
     charge = intent.get("latest_charge") if isinstance(intent, Mapping) else None
     return instant(charge["created"]) if isinstance(charge, Mapping) else otherwise
 
@@ -125,6 +169,7 @@ def refund_notice(refund: StripeObject, reference: str, event_key: str) -> Gatew
         provider_txn_id=identity(refund),
         provider_reference=identity(refund.get("payment_intent")),
         reason_code=str(refund.get("failure_reason") or refund.get("status") or ""),
+        refund_reference=refund_reference(refund),
     )
 
 

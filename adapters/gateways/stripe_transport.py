@@ -1,14 +1,21 @@
-"""The Stripe package's calls go out through the one HTTP client of this installation."""
+"""The Stripe package's calls go out through our own HTTP client; its errors become ours."""
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ClassVar, Final
 
-import httpx2
 import stripe
 from typing_extensions import override
 
-from adapters.http import send
-from payments.errors import GatewayUnavailableError
+from adapters.http import Caller
+from payments.errors import GatewayRefusedError, GatewayUnavailableError
+
+_REFUSALS: Final = (
+    stripe.InvalidRequestError,
+    stripe.AuthenticationError,
+    stripe.PermissionError,
+    stripe.CardError,
+)
 
 
 class StripeTransport(stripe.HTTPClient):
@@ -16,9 +23,9 @@ class StripeTransport(stripe.HTTPClient):
 
     name: ClassVar[str] = "doisoat"
 
-    def __init__(self, client: httpx2.Client) -> None:
+    def __init__(self, http: Caller) -> None:
         super().__init__()
-        self._client = client
+        self._http = http
 
     @override
     def request(
@@ -37,8 +44,7 @@ class StripeTransport(stripe.HTTPClient):
         """
         content = post_data.encode() if isinstance(post_data, str) else post_data
         try:
-            answer = send(
-                self._client,
+            answer = self._http.send(
                 method.upper(),
                 url,
                 idempotent=method.lower() == "get",
@@ -52,3 +58,31 @@ class StripeTransport(stripe.HTTPClient):
     @override
     def close(self) -> None:
         """Leave the client open: whoever made it closes it."""
+
+
+@contextmanager
+def stripe_errors(*, refusals_are_unknown: bool = False) -> Iterator[None]:
+    """Translate the package's errors; what is not certainly refused is unknown.
+
+    A refused question (``refusals_are_unknown``) says nothing about the payment.
+    """
+    try:
+        yield
+    except _REFUSALS as error:
+        detail = f"Stripe refused: {error_code(error)}"
+        if refusals_are_unknown:
+            raise GatewayUnavailableError(detail) from error
+        raise GatewayRefusedError(detail) from error
+    except stripe.StripeError as error:
+        raise GatewayUnavailableError(f"Stripe: {type(error).__name__}") from error
+
+
+def error_code(error: stripe.StripeError) -> str:
+    """Return Stripe's code of an error, which not every class of the package keeps, or its kind."""
+    told = getattr(error.error, "code", None)
+    return str(told or error.code or type(error).__name__)
+
+
+def plain(stripe_object: stripe.StripeObject) -> dict[str, Any]:
+    """Return an object of the package as dictionaries and lists, numbers as they came."""
+    return stripe_object.to_dict()

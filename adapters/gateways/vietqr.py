@@ -3,26 +3,24 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
+from typing_extensions import override
+
 from adapters.gateways.bank_bins import BankTable, load_bank_table
+from adapters.gateways.base import GatewayBase
 from adapters.gateways.emvco import decode_fields, encode_fields, open_sealed, seal
 from core.money import Currency, Money
-from payments.channels import Channel
-from payments.errors import (
-    GatewayRefusedError,
-    GatewayUnavailableError,
-    MalformedNoticeError,
-    QRPayloadError,
-)
+from payments.channels import Rail
+from payments.errors import GatewayRefusedError, MalformedNoticeError, QRPayloadError
 from payments.ports import (
     Capabilities,
+    CheckResult,
     GatewayNotice,
     NoticeAnswer,
     NoticeResult,
-    PaymentQuery,
     RawEvent,
-    RefundOrder,
     StartedPayment,
     StartRequest,
 )
@@ -158,7 +156,7 @@ def _require(holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as a 
         raise QRPayloadError(otherwise)
 
 
-class VietQRGateway:
+class VietQRGateway(GatewayBase):
     """Transfers to the office's collecting account; the bank statement brings the answer.
 
     Nothing leaves the house: there is no provider, no notice, no query and no refund call.
@@ -168,21 +166,16 @@ class VietQRGateway:
         self._banks = banks or load_bank_table()
 
     @property
-    def channel(self) -> Channel:
+    def rail(self) -> Rail:
         """Transfers by the payer's bank app."""
-        return Channel.BANK_TRANSFER
+        return Rail.VIETQR
 
     @property
     def capabilities(self) -> Capabilities:
         """A code to show, and nothing else."""
-        return Capabilities(
-            redirects=False,
-            notices=False,
-            queries=False,
-            refunds=False,
-            settlement_report=False,
-        )
+        return Capabilities()
 
+    @override
     def start(self, request: StartRequest) -> StartedPayment:
         """Return the QR text; the same request gives the same text.
 
@@ -201,29 +194,22 @@ class VietQRGateway:
         return StartedPayment(qr_payload=payload)
 
     def verify_notice(self, event: RawEvent) -> GatewayNotice:
-        """Refuse: no party may send notices for this channel.
+        """Refuse: no party may send notices for this rail.
 
         Raises:
             MalformedNoticeError: always.
         """
-        raise MalformedNoticeError(f"{event.channel} has no notices")
+        raise MalformedNoticeError(f"{event.rail} has no notices")
 
-    def answer(self, result: NoticeResult) -> NoticeAnswer:
+    def answer(self, event: RawEvent, result: NoticeResult) -> NoticeAnswer:
         """Return a plain 404 for every result: there is no address for notices."""
+        del event
         return NoticeAnswer(404, f'{{"result":"{result}"}}'.encode())
 
-    def query(self, query: PaymentQuery) -> GatewayNotice:
-        """Refuse: only the bank statement knows.
-
-        Raises:
-            GatewayUnavailableError: always; the outcome stays unknown.
-        """
-        raise GatewayUnavailableError(f"nobody can be asked about {query.merchant_reference}")
-
-    def refund(self, order: RefundOrder) -> GatewayNotice:
-        """Refuse: money goes back by a payment order to the office's bank.
-
-        Raises:
-            GatewayRefusedError: always.
-        """
-        raise GatewayRefusedError(f"{order.refund_reference}: transfers have no refund call")
+    @override
+    def check(self, *, at: datetime) -> CheckResult:
+        """Say that nobody has to be called, and how old the table of banks is."""
+        del at
+        return CheckResult(
+            None, f"Codes are made here; the table of banks is of {self._banks.as_of}."
+        )

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-import httpx2
+from typing_extensions import override
 
 from adapters.gateways import vnpay_codes as codes
 from adapters.gateways import vnpay_signing as signing
+from adapters.gateways.base import GatewayBase
 from adapters.gateways.vnpay_fields import (
     VERSION,
     flat_object,
@@ -23,11 +24,11 @@ from adapters.gateways.vnpay_fields import (
     request_id,
     safe,
 )
-from adapters.http import send
-from core.clock import Clock, business_day
+from adapters.http import Caller
+from core.clock import business_day
 from core.errors import MoneyFormatError
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import (
     GatewayRefusedError,
     GatewayUnavailableError,
@@ -36,6 +37,7 @@ from payments.errors import (
 )
 from payments.ports import (
     Capabilities,
+    CheckResult,
     GatewayNotice,
     NoticeAnswer,
     NoticeKind,
@@ -60,6 +62,14 @@ _ANSWERS: Final[Mapping[NoticeResult, tuple[str, str]]] = {
     NoticeResult.INVALID_SIGNATURE: ("97", "Invalid signature"),
     NoticeResult.MALFORMED: ("99", "Unknown error"),
     NoticeResult.FAILED: ("99", "Unknown error"),
+}
+
+_CHECK_PASSED: Final = frozenset({codes.SUCCESS, codes.NOT_FOUND})
+_CHECKED: Final[Mapping[str, str]] = {
+    codes.SUCCESS: "VNPay answered and its signature fits.",
+    codes.NOT_FOUND: "VNPay answered and its signature fits.",
+    "02": "VNPay does not know this terminal code.",
+    "97": "VNPay says that our signature is wrong: the hash secret is not this terminal's.",
 }
 
 
@@ -88,26 +98,26 @@ class VNPayConfig:
         return (self.hash_secret, self.previous_hash_secret)
 
 
-class VNPayGateway:
+class VNPayGateway(GatewayBase):
     """VNPay for one terminal."""
 
-    def __init__(self, config: VNPayConfig, client: httpx2.Client, clock: Clock) -> None:
+    def __init__(self, config: VNPayConfig, http: Caller) -> None:
         self._config = config
-        self._client = client
-        self._clock = clock
+        self._http = http
 
     @property
-    def channel(self) -> Channel:
+    def rail(self) -> Rail:
         """VNPay."""
-        return Channel.VNPAY
+        return Rail.VNPAY
 
     @property
     def capabilities(self) -> Capabilities:
-        """All that the port knows."""
+        """Pay page, IPN, querydr and refund; reports come as files, orders cannot be called off."""
         return Capabilities(
-            redirects=True, notices=True, queries=True, refunds=True, settlement_report=True
+            redirects=True, notices=True, queries=True, refunds=True, refund_queries=True
         )
 
+    @override
     def start(self, request: StartRequest) -> StartedPayment:
         """Return the signed pay address; nothing is sent, the payer's browser opens the order.
 
@@ -151,21 +161,13 @@ class VNPayGateway:
         except (ValueError, MoneyFormatError) as error:
             raise MalformedNoticeError(str(error)) from error
 
-    def verify_return(self, query_string: str) -> GatewayNotice:
-        """Authenticate the payer's return, to choose a page; no state may change by it.
-
-        Raises:
-            InvalidSignatureError: not signed for this terminal.
-            MalformedNoticeError: signed, but without what a return must have.
-        """
-        now = self._clock()
-        return self.verify_notice(RawEvent(self.channel, "GET", query_string, {}, b"", now))
-
-    def answer(self, result: NoticeResult) -> NoticeAnswer:
+    def answer(self, event: RawEvent, result: NoticeResult) -> NoticeAnswer:
         """Return the ``RspCode`` that stops VNPay (00, 02) or lets it call again."""
+        del event
         code, message = _ANSWERS[result]
         return NoticeAnswer(200, json.dumps({"RspCode": code, "Message": message}).encode())
 
+    @override
     def query(self, query: PaymentQuery) -> GatewayNotice:
         """Ask by ``querydr``.
 
@@ -198,6 +200,7 @@ class VNPayGateway:
             raise GatewayUnavailableError(f"querydr was answered with code {code!r}")
         return self._understood(fields, query.asked_at)
 
+    @override
     def refund(self, order: RefundOrder) -> GatewayNotice:
         """Ask for a refund; VNPay works on it for days, so the answer is PENDING as a rule.
 
@@ -213,7 +216,7 @@ class VNPayGateway:
         if not Money(0, order.amount.currency) < order.amount <= order.paid_amount:
             raise GatewayRefusedError("a refund is above 0 and at most what was paid")
         if order.refund_txn_id:
-            return self._query_refund(order, order.refund_txn_id)
+            return self.query_refund(order)
         sent_at = order.submitted_at or order.asked_at
         if business_day(sent_at) != business_day(order.asked_at):
             raise GatewayUnavailableError("sent on an earlier day: sending again might pay twice")
@@ -226,21 +229,52 @@ class VNPayGateway:
             raise GatewayUnavailableError(f"the refund was answered with code {code!r}")
         return self._understood(fields, order.asked_at)
 
-    def _query_refund(self, order: RefundOrder, refund_txn_id: str) -> GatewayNotice:
+    @override
+    def query_refund(self, order: RefundOrder) -> GatewayNotice:
+        """Ask by ``querydr`` with the refund's number; without it VNPay cannot be asked.
+
+        Raises:
+            GatewayUnavailableError: the number is not known, or there was no usable answer.
+        """
+        if not order.refund_txn_id:
+            raise GatewayUnavailableError("VNPay is asked by the refund's number, which is unknown")
         asked = f"{order.refund_reference}:{order.asked_at.isoformat()}"
         notice = self.query(
             PaymentQuery(
                 merchant_reference=order.merchant_reference,
                 provider_reference=None,
-                provider_txn_id=refund_txn_id,
+                provider_txn_id=order.refund_txn_id,
                 created_at=order.paid_created_at,
                 asked_at=order.asked_at,
                 request_id=request_id(asked),
+                amount=order.paid_amount,
             )
         )
         if notice.kind is not NoticeKind.REFUND:
             raise GatewayUnavailableError("VNPay answered about the payment, not the refund")
         return notice
+
+    @override
+    def check(self, *, at: datetime) -> CheckResult:
+        """Ask about an order that cannot exist: VNPay answers 91 if terminal and key are right."""
+        asked_at = format_time(at)
+        request = {
+            "vnp_RequestId": request_id(f"check{asked_at}{self._config.tmn_code}"),
+            "vnp_Version": VERSION,
+            "vnp_Command": "querydr",
+            "vnp_TmnCode": self._config.tmn_code,
+            "vnp_TxnRef": f"check-{asked_at}",
+            "vnp_TransactionDate": asked_at,
+            "vnp_CreateDate": asked_at,
+            "vnp_IpAddr": self._config.server_ip,
+            "vnp_OrderInfo": "Kiem tra ket noi",
+        }
+        try:
+            fields = self._call(request, signing.QUERY_REQUEST, signing.QUERY_RESPONSE)
+        except GatewayUnavailableError as problem:
+            return CheckResult(False, f"VNPay gave no usable answer: {problem.detail}.")
+        code = fields.get("vnp_ResponseCode", "")
+        return CheckResult(code in _CHECK_PASSED, _CHECKED.get(code, f"VNPay answered {code!r}."))
 
     def _refund_request(self, order: RefundOrder) -> dict[str, str]:
         whole = order.amount == order.paid_amount
@@ -270,8 +304,7 @@ class VNPayGateway:
         # Never repeated from here: a request id counts once a day, a question needs a new one.
         text = signing.pipe_string(signed_fields, request)
         request[signing.HASH_FIELD] = signing.hmac_sha512(text, self._config.hash_secret)
-        answer = send(
-            self._client,
+        answer = self._http.send(
             "POST",
             self._config.api_url,
             idempotent=False,

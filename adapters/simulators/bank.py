@@ -1,5 +1,6 @@
 """A bank played on loopback: collecting accounts, transfers from scanned codes, payouts, debits."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -85,6 +86,10 @@ class BankLine:
     bank_ref: str
 
 
+CreditSink = Callable[[BankLine], None]
+"""Who is told of every credit once it is booked, as a credit-notification service is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What is to be booked; ``entry_id`` makes booking it twice the same as once."""
@@ -101,9 +106,17 @@ class Entry:
 class BankSimulator:
     """The bank's books, kept in one file."""
 
-    def __init__(self, *, clock: Clock, state_path: Path, config: BankSimulatorConfig) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        state_path: Path,
+        config: BankSimulatorConfig,
+        credit_sink: CreditSink | None = None,
+    ) -> None:
         self.clock = clock
         self.config = config
+        self._credit_sink = credit_sink
         self.store = Store(state_path)
         self.accounts = {account.number: account for account in config.accounts}
 
@@ -156,7 +169,8 @@ class BankSimulator:
             )
             if entry.amount <= 0:
                 raise InputUnusableError("a transfer needs an amount above 0")
-            return self._book(records, entry)
+            line, new = self._book(records, entry)
+        return self._told(line, new=new)
 
     def receive_payout(self, payout: Payout) -> None:
         """Credit a provider's net sum; the same payout is credited once."""
@@ -180,11 +194,19 @@ class BankSimulator:
             NotFoundError: not an account of this bank.
         """
         with self.store.transaction() as records:
-            return self._book(records, entry)
+            line, new = self._book(records, entry)
+        return self._told(line, new=new)
 
-    def _book(self, records: Records, entry: Entry) -> BankLine:
+    def _told(self, line: BankLine, *, new: bool) -> BankLine:
+        """Tell of a credit that is booked for good; no transaction is open meanwhile."""
+        if new and line.amount > 0 and self._credit_sink:
+            self._credit_sink(line)
+        return line
+
+    def _book(self, records: Records, entry: Entry) -> tuple[BankLine, bool]:
+        """Return the line of an entry, and whether it was booked just now."""
         if known := records.get(_LINE, entry.entry_id):
-            return _line(known)
+            return _line(known), False
         if entry.account not in self.accounts:
             raise NotFoundError(f"no account {entry.account[:40]!r}")
         now = self.clock()
@@ -204,7 +226,7 @@ class BankSimulator:
             bank_ref=f"FT{day:%y%j}{number:06d}",
         )
         records.put(_LINE, entry.entry_id, _body(line), label=entry.account)
-        return line
+        return line, True
 
     def lines(self, account: str, day: date) -> list[BankLine]:
         """Return what was booked on an account on a day, in order.

@@ -11,7 +11,13 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 from pydantic import BaseModel
 
-from adapters.simulators.bank import BankLine, BankSimulator, BankSimulatorConfig, Entry
+from adapters.simulators.bank import (
+    BankLine,
+    BankSimulator,
+    BankSimulatorConfig,
+    CreditSink,
+    Entry,
+)
 from adapters.simulators.faults import Fault, force_faults
 from adapters.simulators.web import RawBody, facts, form_fields, install_errors, page
 from core.clock import Clock
@@ -46,9 +52,15 @@ class ForcedFaults(BaseModel):
     faults: list[Fault]
 
 
-def create_app(*, clock: Clock, state_path: Path, config: BankSimulatorConfig) -> FastAPI:
+def create_app(
+    *,
+    clock: Clock,
+    state_path: Path,
+    config: BankSimulatorConfig,
+    credit_sink: CreditSink | None = None,
+) -> FastAPI:
     """Return the bank as an application; ``app.state.simulator`` is its inside."""
-    bank = BankSimulator(clock=clock, state_path=state_path, config=config)
+    bank = BankSimulator(clock=clock, state_path=state_path, config=config, credit_sink=credit_sink)
     app = FastAPI(title="Bank simulator", docs_url=None, redoc_url=None)
     app.state.simulator = bank
     install_errors(app)

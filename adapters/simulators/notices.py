@@ -25,13 +25,17 @@ Send = Callable[[Record, datetime], Reply]
 
 @dataclass(slots=True)
 class NoticeQueue:
-    """Messages waiting in the store; ``gaps`` are the pauses between one call and the next."""
+    """Messages waiting in the store; ``gaps`` are the pauses between one call and the next.
+
+    Queues with rules of their own may share a store under different kinds.
+    """
 
     store: Store
     gaps: Sequence[timedelta]
     faults: FaultPlan
     late_by: timedelta
     scrambled: bool = False
+    kind: str = _NOTICE
     _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def announce(
@@ -46,7 +50,7 @@ class NoticeQueue:
         for copy in range(2 if double else 1):
             key = f"{notice_id}/{copy}"
             notice = {"key": key, "reference": reference, "body": body, "calls": []}
-            records.put(_NOTICE, key, notice, label=reference, due=due)
+            records.put(self.kind, key, notice, label=reference, due=due)
 
     def deliver_due(self, now: datetime, send: Send) -> int:
         """Send what is due by ``now``; return how many calls were made.
@@ -55,7 +59,7 @@ class NoticeQueue:
         """
         with self._one_at_a_time:
             with self.store.transaction() as records:
-                notices = records.due(_NOTICE, now)
+                notices = records.due(self.kind, now)
             if self.scrambled:
                 notices.sort(key=lambda notice: str(notice["key"])[::-1])
             for notice in notices:
@@ -68,8 +72,8 @@ class NoticeQueue:
         due = now + self.gaps[len(calls) - 1] if again else None
         done = {**notice, "calls": calls, "accepted": reply.accepted}
         with self.store.transaction() as records:
-            records.put(_NOTICE, notice["key"], done, label=notice["reference"], due=due)
+            records.put(self.kind, notice["key"], done, label=notice["reference"], due=due)
 
     def sent(self, records: Records, reference: str) -> list[Record]:
         """Return the messages about ``reference`` with every call made."""
-        return records.labelled(_NOTICE, reference)
+        return records.labelled(self.kind, reference)

@@ -1,91 +1,100 @@
-"""All simulators in one process on one port: ``/vnpay``, ``/stripe``, ``/bank``, ``/_control``."""
+"""Simulators in one process on one port: each at its rail's name, ``/bank``, and ``/_control``."""
 
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
 
-from adapters.simulators import bank_web, refuse_outside_development, stripe_web, vnpay_web
-from adapters.simulators.bank import BankSimulator, BankSimulatorConfig
-from adapters.simulators.stripe import StripeSimulator
-from adapters.simulators.stripe_config import StripeSimulatorConfig
-from adapters.simulators.vnpay import VNPaySimulator
-from adapters.simulators.vnpay_config import VNPaySimulatorConfig
+from adapters.simulators import bank_web, refuse_outside_development
+from adapters.simulators.bank import BankLine, BankSimulator, BankSimulatorConfig
+from adapters.simulators.credit_services import CreditServices
+from adapters.simulators.parties import PLAYERS, TOLD_BY_THE_BANK, PlayedContract, Stage
 from core.clock import Clock
 from core.errors import SettingsError
+from payments.channels import Rail
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerConfig:
-    """What each party knows; ``tick_seconds`` (real ones) lets time work by itself."""
-
-    vnpay: VNPaySimulatorConfig
-    stripe: StripeSimulatorConfig
-    bank: BankSimulatorConfig
-    tick_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Parties:
     """The insides of a running server, for tests and for writing statement files."""
 
-    vnpay: VNPaySimulator
-    stripe: StripeSimulator
-    bank: BankSimulator
+    providers: Mapping[Rail, Any]
+    bank: BankSimulator | None
     clock: Clock
 
     def deliver_due(self) -> dict[str, int]:
         """Do what time brings, notices before payouts; return the calls made by provider."""
         now = self.clock()
-        return {"vnpay": self.vnpay.deliver_due(now), "stripe": self.stripe.deliver_due(now)}
+        return {rail.value: one.deliver_due(now) for rail, one in self.providers.items()}
 
     def close(self) -> None:
         """Close every connection and file."""
-        for party in (self.vnpay, self.stripe, self.bank):
-            party.close()
+        for provider in self.providers.values():
+            provider.close()
+        if self.bank is not None:
+            self.bank.close()
 
 
 def create_server(
-    *, clock: Clock, state_dir: Path, config: ServerConfig, environment: str
+    stage: Stage,
+    contracts: Sequence[PlayedContract],
+    *,
+    bank: BankSimulatorConfig | None = None,
+    environment: str,
+    tick_seconds: float | None = None,
 ) -> FastAPI:
-    """Return all simulators as one application; ``app.state.parties`` is its inside.
+    """Return the simulators of these contracts as one application.
 
-    Providers pay their net sums into the bank's accounts. State is in ``state_dir``.
+    ``app.state.parties`` is its inside. With a bank, providers pay into its accounts and it tells
+    credits to the services that watch them. ``tick_seconds`` (real ones) lets time work by itself.
 
     Raises:
-        SettingsError: the environment is not for simulators, or a payout account is unknown.
+        SettingsError: the environment is not for simulators, a rail has none, a contract lacks a
+            secret, or an account is unknown to the bank.
     """
     refuse_outside_development(environment)
-    _check_payout_accounts(config)
-    bank_app = bank_web.create_app(
-        clock=clock, state_path=state_dir / "bank.sqlite", config=config.bank
-    )
-    bank: BankSimulator = bank_app.state.simulator
-    vnpay_app = vnpay_web.create_app(
-        clock=clock,
-        state_path=state_dir / "vnpay.sqlite",
-        config=config.vnpay,
-        payout_sink=bank.receive_payout,
-    )
-    stripe_app = stripe_web.create_app(
-        clock=clock,
-        state_path=state_dir / "stripe.sqlite",
-        config=config.stripe,
-        payout_sink=bank.receive_payout,
-    )
-    parties = Parties(vnpay_app.state.simulator, stripe_app.state.simulator, bank, clock)
-    app = FastAPI(title="Simulators", lifespan=_ticking(parties, config.tick_seconds))
-    app.state.parties = parties
-    for path, part in (("/vnpay", vnpay_app), ("/stripe", stripe_app), ("/bank", bank_app)):
-        app.mount(path, part)
-    _add_control(app, parties)
-    return app
+    services: list[CreditServices] = []
+
+    def told(line: BankLine) -> None:
+        for service in services:
+            service.announce(line)
+
+    bank_app = None
+    if bank is not None:
+        _check_accounts(bank, contracts)
+        path = stage.state_dir / "bank.sqlite"
+        bank_app = bank_web.create_app(
+            clock=stage.clock, state_path=path, config=bank, credit_sink=told
+        )
+    inside: BankSimulator | None = bank_app.state.simulator if bank_app else None
+    stage = replace(stage, bank=inside)
+    apps = {
+        rail: _play(rail, [one for one in contracts if one.access.rail is rail], stage)
+        for rail in sorted({one.access.rail for one in contracts})
+    }
+    providers = {rail: app.state.simulator for rail, app in apps.items()}
+    services += [one for rail, one in providers.items() if rail in TOLD_BY_THE_BANK]
+    parties = Parties(providers, inside, stage.clock)
+    server = FastAPI(title="Simulators", lifespan=_ticking(parties, tick_seconds))
+    server.state.parties = parties
+    for rail, app in apps.items():
+        server.mount(f"/{rail}", app)
+    if bank_app is not None:
+        server.mount("/bank", bank_app)
+    _add_control(server, parties)
+    return server
+
+
+def _play(rail: Rail, contracts: Sequence[PlayedContract], stage: Stage) -> FastAPI:
+    if rail not in PLAYERS:
+        raise SettingsError(f"{rail} has no simulator")
+    return PLAYERS[rail](contracts, stage)
 
 
 def _add_control(app: FastAPI, parties: Parties) -> None:
@@ -98,12 +107,11 @@ def _add_control(app: FastAPI, parties: Parties) -> None:
         return {"now": parties.clock().isoformat()}
 
 
-def _check_payout_accounts(config: ServerConfig) -> None:
-    known = {account.number for account in config.bank.accounts}
-    wanted = {terminal.payout_account for terminal in config.vnpay.terminals}
-    wanted |= {account.payout_account for account in config.stripe.accounts}
+def _check_accounts(bank: BankSimulatorConfig, contracts: Sequence[PlayedContract]) -> None:
+    known = {account.number for account in bank.accounts}
+    wanted = {one.account for one in contracts}
     if not wanted <= known:
-        raise SettingsError(f"payout accounts unknown to the bank: {sorted(wanted - known)}")
+        raise SettingsError(f"accounts unknown to the bank: {sorted(wanted - known)}")
 
 
 def _ticking(parties: Parties, tick_seconds: float | None) -> Lifespan:

@@ -253,7 +253,7 @@ def _report_cells(
     moment = line.occurred_at.astimezone(_zone(layout)).strftime("%Y-%m-%d %H:%M:%S")
     order = line.merchant_reference
     if layout.provider == "zalopay":
-        order = f"{line.occurred_at:%y%m%d}_{order}"
+        order = f"{line.occurred_at.astimezone(_zone(layout)):%y%m%d}_{order}"
     currency = line.gross.currency.value
     return {
         "provider_txn_id": line.provider_txn_id,

@@ -4,33 +4,40 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from adapters.simulators import stripe as sim
+from adapters.simulators import stripe_config as kinds
 from adapters.simulators.faults import Fault
 from adapters.simulators.store import Record, Records
+from adapters.simulators.stripe import StripeSimulator
 from adapters.simulators.stripe_config import StripeAccount, StripeRefusalError, unix
-from core.clock import at_vietnam_time
+from adapters.simulators.stripe_settled import balance, balance_transactions, payouts
 
 _IDEMPOTENCY: Final = "idempotency"
 _KEY_LIFETIME: Final = timedelta(hours=24)
 _KEY_PART: Final = re.compile(r"[^\[\]]+")
 _MOST: Final = 100
 _FEW: Final = 10
-_BY_PREFIX: Final = {"pi": sim.INTENT, "ch": sim.CHARGE}
+_BY_PREFIX: Final = {
+    "pi": kinds.INTENT,
+    "ch": kinds.CHARGE,
+    "re": kinds.REFUND,
+    "dp": kinds.DISPUTE,
+}
 _KINDS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "checkout/sessions": (sim.SESSION, ("payment_intent",)),
-    "payment_intents": (sim.INTENT, ()),
-    "charges": (sim.CHARGE, ("payment_intent",)),
-    "refunds": (sim.REFUND, ("payment_intent", "charge")),
-    "disputes": (sim.DISPUTE, ("payment_intent", "charge")),
-    "events": (sim.EVENT, ("type",)),
+    "checkout/sessions": (kinds.SESSION, ("payment_intent",)),
+    "payment_intents": (kinds.INTENT, ()),
+    "charges": (kinds.CHARGE, ("payment_intent",)),
+    "refunds": (kinds.REFUND, ("payment_intent", "charge")),
+    "disputes": (kinds.DISPUTE, ("payment_intent", "charge")),
+    "events": (kinds.EVENT, ("type",)),
 }
 """Each listed collection: its kind of record, and the fields it may be filtered by."""
 
-_BALANCE_TYPES: Final = {"payment": "charge", "refund": "refund", "chargeback": "adjustment"}
+_RANGES: Final = ("created", "arrival_date", "available_on")
+"""What lists may be bounded by, in Unix time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ def _with_lists(node: Any) -> Any:
 class StripeApi:
     """Dispatches API calls to the simulator, one transaction each."""
 
-    def __init__(self, simulator: sim.StripeSimulator) -> None:
+    def __init__(self, simulator: StripeSimulator) -> None:
         self._simulator = simulator
 
     def answer(self, request: ApiRequest) -> ApiAnswer:
@@ -98,6 +105,9 @@ class StripeApi:
         for account in self._simulator.accounts.values():
             if authorization == f"Bearer {account.api_key}":
                 return account
+        if authorization.startswith("Bearer pk_"):
+            message = "This API call cannot be made with a publishable API key."
+            raise StripeRefusalError(403, message, code="secret_key_required")
         raise StripeRefusalError(401, "Invalid API Key provided")
 
     def _post_once(
@@ -136,14 +146,34 @@ class StripeApi:
             fault = self._fault(records, session, Fault.LOST_START)
             return ApiAnswer(200, session, fault=fault)
         if path == "refunds":
-            return ApiAnswer(200, self._simulator.create_refund(records, account, params))
+            return ApiAnswer(200, self._simulator.reversals.refund(records, account, params))
         if expired := re.fullmatch(r"checkout/sessions/(\w+)/expire", path):
             self._one(records, account, "checkout/sessions", expired[1])
-            return ApiAnswer(200, self._simulator.expire_session(records, expired[1]))
+            session = self._simulator.expire_session(records, expired[1])
+            return ApiAnswer(200, self._expanded(records, session, params.get("expand", [])))
+        if path.startswith("payment_intents"):
+            status, body = self._post_intent(records, account, path, params)
+            return ApiAnswer(status, body)
         raise StripeRefusalError(404, f"Unrecognized request URL (POST: /v1/{path})")
+
+    def _post_intent(
+        self, records: Records, account: StripeAccount, path: str, params: Mapping[str, Any]
+    ) -> tuple[int, Record]:
+        intents = self._simulator.intents
+        if path == "payment_intents":
+            return intents.create(records, account, params)
+        named = re.fullmatch(r"payment_intents/(\w+)/(confirm|cancel)", path)
+        if named is None:
+            raise StripeRefusalError(404, f"Unrecognized request URL (POST: /v1/{path})")
+        intent = self._one(records, account, "payment_intents", named[1])
+        if named[2] == "cancel":
+            return 200, intents.cancel(records, account, intent)
+        return intents.confirm(records, account, intent, params)
 
     def _get(self, records: Records, account: StripeAccount, request: ApiRequest) -> ApiAnswer:
         params = nested(request.query)
+        if request.path == "balance":
+            return ApiAnswer(200, balance(self._simulator, records, account))
         listed = self._collection(records, account, request.path, params)
         if listed is not None:
             return ApiAnswer(200, self._page(records, request.path, listed, params))
@@ -168,9 +198,9 @@ class StripeApi:
         self, records: Records, account: StripeAccount, name: str, params: Mapping[str, Any]
     ) -> list[Record] | None:
         if name == "balance_transactions":
-            return self._balance_transactions(records, account, params)
+            return balance_transactions(self._simulator, records, account, params)
         if name == "payouts":
-            return self._payouts(records, account)
+            return payouts(self._simulator, records, account, params)
         if name not in _KINDS:
             return None
         kind, filters = _KINDS[name]
@@ -191,8 +221,11 @@ class StripeApi:
         self, records: Records, path: str, found: list[Record], params: Mapping[str, Any]
     ) -> Record:
         newest_first = list(reversed(found))
-        created = params.get("created", {})
-        chosen = [item for item in newest_first if _is_within(item["created"], created)]
+        chosen = [
+            item
+            for item in newest_first
+            if all(_is_within(item[name], params[name]) for name in _RANGES if name in params)
+        ]
         if after := params.get("starting_after"):
             places = [number for number, item in enumerate(chosen) if item["id"] == after]
             chosen = chosen[places[0] + 1 :] if places else []
@@ -215,58 +248,6 @@ class StripeApi:
                 rest = [path.partition(".")[2] for path in expand if path.startswith(f"{name}.")]
                 result[name] = self._expanded(records, found, rest)
         return result
-
-    def _balance_transactions(
-        self, records: Records, account: StripeAccount, params: Mapping[str, Any]
-    ) -> list[Record]:
-        rows = []
-        for line in self._simulator.book.lines(records):
-            if line["merchant"] != account.account_id:
-                continue
-            if params.get("payout", line["payout_id"]) == line["payout_id"]:
-                rows.append(_balance_transaction(records, line))
-        return rows
-
-    def _payouts(self, records: Records, account: StripeAccount) -> list[Record]:
-        now = self._simulator.clock()
-        return [
-            {
-                "id": payout.payout_id,
-                "object": "payout",
-                "amount": payout.amount,
-                "arrival_date": unix(at_vietnam_time(payout.payout_date)),
-                "automatic": True,
-                "created": unix(at_vietnam_time(payout.report_day)),
-                "currency": payout.currency.lower(),
-                "livemode": False,
-                "metadata": {},
-                "status": "paid" if at_vietnam_time(payout.payout_date) <= now else "in_transit",
-                "type": "bank_account",
-            }
-            for payout in self._simulator.book.payouts(records)
-            if payout.merchant == account.account_id
-        ]
-
-
-def _balance_transaction(records: Records, line: Record) -> Record:
-    intent = records.get(sim.INTENT, line["provider_txn_id"]) or {}
-    occurred = datetime.fromisoformat(line["occurred_at"])
-    day = line.get("payout_date") or line["session_day"]
-    available = at_vietnam_time(date.fromisoformat(day))
-    return {
-        "id": f"txn_{hashlib.sha256(line['line_id'].encode()).hexdigest()[:24]}",
-        "object": "balance_transaction",
-        "amount": line["gross"],
-        "available_on": unix(available),
-        "created": unix(occurred),
-        "currency": line["currency"].lower(),
-        "fee": line["fee"],
-        "net": line["net"],
-        "payout": line["payout_id"] or None,
-        "source": intent.get("latest_charge") or line["provider_txn_id"],
-        "status": "available" if line["payout_id"] else "pending",
-        "type": _BALANCE_TYPES[line["kind"]],
-    }
 
 
 def _is_within(created: int, bounds: Any) -> bool:

@@ -11,6 +11,34 @@ from adapters.simulators.faults import FaultPlan
 from adapters.simulators.settlement import FeeContract
 from core.calendar import WorkingCalendar
 
+SESSION: Final = "checkout.session"
+INTENT: Final = "payment_intent"
+CHARGE: Final = "charge"
+REFUND: Final = "refund"
+DISPUTE: Final = "dispute"
+EVENT: Final = "event"
+
+CHECKOUT_EVENTS: Final = frozenset(
+    {
+        "checkout.session.completed",
+        "checkout.session.async_payment_succeeded",
+        "checkout.session.async_payment_failed",
+        "checkout.session.expired",
+        "charge.refunded",
+        "refund.created",
+        "refund.updated",
+        "charge.dispute.created",
+    }
+)
+INTENT_EVENTS: Final = frozenset(
+    {
+        "payment_intent.succeeded",
+        "payment_intent.payment_failed",
+        "payment_intent.canceled",
+        "payment_intent.processing",
+    }
+)
+
 DEMONSTRATION_FEES: Final = FeeContract(rate_bps=290, fixed_minor=7500, settlement_days=2)
 DECLINES: Final[Mapping[str, str]] = {
     "decline": "generic_decline",
@@ -22,18 +50,27 @@ _CARDS: Final[Mapping[str, str]] = {
     "4000000000000002": "decline",
     "4000000000009995": "insufficient",
 }
+_METHODS: Final[Mapping[str, str]] = {
+    "pm_card_visa": "pay",
+    "pm_card_chargeDeclined": "decline",
+    "pm_card_chargeDeclinedInsufficientFunds": "insufficient",
+}
 OUTCOMES: Final = frozenset({"pay", "pay_later", "fail_later", *DECLINES})
 
 
 @dataclass(frozen=True, slots=True)
 class StripeAccount:
-    """One account; ``payout_account`` is where its net sums go."""
+    """One account; ``payout_account`` is where its net sums go.
+
+    ``enabled_events`` are what its webhook endpoint is registered for.
+    """
 
     account_id: str
     api_key: str = field(repr=False)
     webhook_url: str
     webhook_secret: str = field(repr=False)
     payout_account: str
+    enabled_events: frozenset[str] = CHECKOUT_EVENTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +109,19 @@ def card_outcome(number: str) -> str:
     """Return what a test card number brings about; an unknown one is refused as mistyped."""
     digits = "".join(filter(str.isdigit, number))
     return _CARDS.get(digits, "wrong_number")
+
+
+def method_outcome(method: str) -> str:
+    """Return what a payment method for tests brings about.
+
+    Raises:
+        StripeRefusalError: there is no such method.
+    """
+    if method not in _METHODS:
+        raise StripeRefusalError(
+            400, f"No such PaymentMethod: {method[:40]}", param="payment_method"
+        )
+    return _METHODS[method]
 
 
 def signature_header(payload: str, secret: str, signed_at: datetime) -> str:

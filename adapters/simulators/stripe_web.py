@@ -19,8 +19,6 @@ from adapters.simulators.stripe_config import StripeSimulatorConfig, card_outcom
 from adapters.simulators.web import LostAnswer, RawBody, facts, form_fields, install_errors, page
 from core.clock import Clock
 
-_TURNED_BACK = frozenset({"cancel", "abandon"})
-
 
 class Act(BaseModel):
     """A payer's deed: the page's address, and an outcome, or ``cancel`` or ``abandon``."""
@@ -96,7 +94,7 @@ def _add_pages(app: FastAPI, simulator: StripeSimulator) -> None:
     def pay(session_id: str, body: RawBody) -> Response:
         fields = form_fields(body)
         outcome = fields.get("outcome", "pay")
-        if outcome in _TURNED_BACK:
+        if outcome == "cancel":
             return RedirectResponse(simulator.cancel_address(session_id), status_code=303)
         if outcome == "pay":
             outcome = card_outcome(fields.get("card_number", ""))
@@ -134,10 +132,7 @@ def _add_control(app: FastAPI, simulator: StripeSimulator) -> None:
 
     @app.post("/_control/act")
     def act(deed: Act) -> dict[str, str | None]:
-        session_id = deed.url.rstrip("/").rpartition("/")[2]
-        if deed.outcome in _TURNED_BACK:
-            return {"return_url": simulator.cancel_address(session_id)}
-        return {"return_url": simulator.pay(session_id, deed.outcome)}
+        return {"return_url": simulator.act(deed.url, deed.outcome)}
 
     @app.post("/_control/faults")
     def force(wanted: ForcedFaults) -> dict[str, str]:
@@ -146,8 +141,12 @@ def _add_control(app: FastAPI, simulator: StripeSimulator) -> None:
         return {"reference": wanted.reference}
 
     @app.post("/_control/disputes")
-    def dispute(order: DisputeOrder) -> Any:
-        return simulator.dispute(order.payment_intent, order.reason)
+    def dispute(wanted: DisputeOrder) -> Any:
+        return simulator.reversals.dispute(wanted.payment_intent, wanted.reason)
+
+    @app.get("/_control/orders/{account_id}/{reference}")
+    def order(account_id: str, reference: str) -> Any:
+        return simulator.order(account_id, reference)
 
     @app.get("/_control/calls/{reference}")
     def calls(reference: str) -> Any:

@@ -382,6 +382,11 @@ class VNPaySimulator:
             refunds = records.labelled(_REFUND, order["id"])
             return {**order, "refunds": refunds, "notices": self._notices.sent(records, txn_ref)}
 
+    def refunded(self, tmn_code: str, txn_ref: str) -> int:
+        """Return what was sent back of an order, or is on its way, in VND."""
+        refunds = self.order(tmn_code, txn_ref)["refunds"]
+        return sum(int(refund["amount"]) for refund in refunds) // HUNDREDTHS
+
     def settlement(self, tmn_code: str, day: date) -> list[SettlementRow]:
         """Return the report of a session day."""
         with self.store.transaction() as records:

@@ -13,10 +13,12 @@ _GROUPS: Final = {
     "ledger": ("app.cli.ledger", "Export and verify the books."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),
     "fees": ("app.cli.fees", "Import procedures and their fees."),
+    "gateways": ("app.cli.gateways", "Contracts, secrets and checks of the rails."),
 }
 _COMMANDS: Final = {
     "serve": ("app.cli.running", "Run the web application."),
     "scheduler": ("app.cli.running", "Run the scheduler."),
+    "simulate": ("app.cli.simulate", "Play the provider of a rail, with faults if you like."),
     "simulators": ("app.cli.running", "Run the demonstration's providers and bank."),
     "demo": ("app.cli.running", "Play ten fee days of a demonstration city."),
     "migrate": ("app.cli.running", "Bring the database to the present tables."),

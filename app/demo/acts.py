@@ -18,7 +18,7 @@ from app.demo.places import Places
 from app.demo.simulators import SEED
 from core.db import reading
 from core.ids import CROCKFORD
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import Bill, Payment
 from payments.states import PaymentStatus
 
@@ -50,7 +50,7 @@ class People:
             case deeds.PayOnline():
                 self._pay_online(deed)
             case deeds.ShowCode():
-                self._attempt(deed.bill, Channel.BANK_TRANSFER, deed.attempt)
+                self._attempt(deed.bill, Rail.VIETQR, deed.attempt)
             case deeds.Transfer():
                 self._transfer(deed)
             case deeds.TakeBack():
@@ -87,18 +87,18 @@ class People:
         return {"Authorization": f"Bearer {self._key}", "Idempotency-Key": key}
 
     def _pay_online(self, deed: deeds.PayOnline) -> None:
-        payment = self._attempt(deed.bill, deed.channel, deed.attempt, deed.faults)
-        url = f"{self._places.simulators}/{deed.channel}/_control/act"
+        payment = self._attempt(deed.bill, deed.rail, deed.attempt, deed.faults)
+        url = f"{self._places.simulators}/{deed.rail}/_control/act"
         self._caller.post(url, {"url": payment.redirect_url, "outcome": deed.outcome})
 
     def _attempt(
-        self, bill: PlannedBill, channel: Channel, number: int, faults: tuple[Fault, ...] = ()
+        self, bill: PlannedBill, rail: Rail, number: int, faults: tuple[Fault, ...] = ()
     ) -> Payment:
         """Begin an attempt by the citizen's form, or find it where it was begun before."""
         reference = self._reference(bill)
         if faults:
-            self._force(channel, f"{reference}-{number}", faults, drawn_as=f"{bill.key}-{number}")
-        form = {"channel": channel.value, "try_again": "1" if number > 1 else ""}
+            self._force(rail, f"{reference}-{number}", faults, drawn_as=f"{bill.key}-{number}")
+        form = {"rail": rail.value, "try_again": "1" if number > 1 else ""}
         for _ in range(_STARTS):
             payment = self._find_attempt(bill, number)
             if payment is not None and payment.status is not PaymentStatus.CREATED:
@@ -110,14 +110,14 @@ class People:
         raise DemonstrationError(f"{bill.key}: attempt {number} was not begun")
 
     def _force(
-        self, channel: Channel, reference: str, faults: tuple[Fault, ...], *, drawn_as: str
+        self, rail: Rail, reference: str, faults: tuple[Fault, ...], *, drawn_as: str
     ) -> None:
-        url = f"{self._places.simulators}/{channel}/_control/faults"
+        url = f"{self._places.simulators}/{rail}/_control/faults"
         body = {"reference": reference, "faults": list(faults), "drawn_as": drawn_as}
         self._caller.post(url, body)
 
     def _transfer(self, deed: deeds.Transfer) -> None:
-        payment = self._attempt(deed.bill, Channel.BANK_TRANSFER, deed.attempt)
+        payment = self._attempt(deed.bill, Rail.VIETQR, deed.attempt)
         body: dict[str, Any] = {
             "payload": payment.qr_payload,
             "transfer_id": f"{deed.bill.key}:{deed.number}",
@@ -168,7 +168,7 @@ class People:
         return payment
 
     def _take_back(self, bill: PlannedBill) -> None:
-        payment = self._attempt(bill, Channel.BANK_TRANSFER, 1)
+        payment = self._attempt(bill, Rail.VIETQR, 1)
         order = parse_vietqr(payment.qr_payload or "")
         line = deeds.BookLine(
             key=f"taken-back-{bill.key}",
@@ -236,7 +236,8 @@ class People:
 
 
 def _stripe(bill: PlannedBill) -> dict[str, str]:
-    return {"Authorization": f"Bearer {_WARDS[bill.office_code].secret('stripe')}"}
+    contract = _WARDS[bill.office_code].contracts[Rail.STRIPE]
+    return {"Authorization": f"Bearer {contract.secrets['api_key']}"}
 
 
 def _as_banks_write(name: str) -> str:

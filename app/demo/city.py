@@ -1,6 +1,7 @@
 """The demonstration city: offices, accounts, contracts, fees and staff, loaded once."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,16 +19,17 @@ from core.clock import Clock
 from core.crypto import Vault
 from core.errors import DoisoatError
 from core.settings import DEVELOPMENT_MARK
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.fees import import_fees
 from payments.models import ApiClient, CollectingAccount, Merchant, Office, OfficeKind
+from payments.secrets import store_secret
 from reconciliation.models import NarrativeRule, ProviderContract
 
 ROOT_CODE: Final = "22"
 FEE_LIST: Final = Path(__file__).parent / "fees.csv"
 PORTAL: Final = "Cổng dịch vụ công (minh họa)"
 GRACE_DAYS: Final = 3
-_REFERENCE_PREFIX: Final = "MC"
+REFERENCE_PREFIX: Final = "MC"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,14 @@ BIDV: Final = Bank("970418", "BIDV", spreadsheet=True)
 VIETCOMBANK: Final = Bank("970436", "Vietcombank")
 VIETINBANK: Final = Bank("970415", "VietinBank")
 AGRIBANK: Final = Bank("970405", "Agribank")
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A contract with a party that speaks a rail."""
+
+    merchant_code: str
+    secrets: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +72,20 @@ class Ward:
         return f"9900{self.code}001"
 
     @property
-    def terminal(self) -> str:
-        """The ward's terminal at VNPay."""
-        return f"DEMO{self.code[1:]}"
+    def contracts(self) -> Mapping[Rail, Contract]:
+        """The ward's contracts: merchant codes, and secrets that production refuses."""
+        return {
+            Rail.VNPAY: Contract(f"DEMO{self.code[1:]}", {"hash_secret": self._secret("vnpay")}),
+            Rail.STRIPE: Contract(
+                f"acct_demo{self.code}",
+                {
+                    "api_key": self._secret("stripe"),
+                    "webhook_secret": self._secret("stripe-webhook"),
+                },
+            ),
+        }
 
-    @property
-    def stripe_account(self) -> str:
-        """The ward's account at Stripe."""
-        return f"acct_demo{self.code}"
-
-    def secret(self, name: str) -> str:
-        """Return a secret that production refuses."""
+    def _secret(self, name: str) -> str:
         return f"{DEVELOPMENT_MARK}-{name}-{self.code}"
 
 
@@ -109,6 +122,9 @@ PROVIDERS: Final = (
     Provider(Channel.VNPAY, 110, 0, 1, "CTCP GIAI PHAP THANH TOAN VN MINH HOA", "990000000110"),
     Provider(Channel.STRIPE, 290, 7_500, 2, "STRIPE PAYMENTS MINH HOA", "990000000290"),
 )
+
+RAILS: Final = (Rail.VIETQR, Rail.VNPAY, Rail.STRIPE)
+"""What every office offers, in the order citizens see it."""
 
 NARRATIVE_RULES: Final = (
     (r"(?i)lai tien gui|interest", "credit", "Lãi tiền gửi / interest"),
@@ -148,7 +164,7 @@ def procedure_codes() -> tuple[str, ...]:
     return tuple(dict.fromkeys(row["procedure_code"] for row in read_fee_list(FEE_LIST)))
 
 
-def load_city(session: Session, *, clock: Clock) -> None:
+def load_city(session: Session, *, vault: Vault, clock: Clock) -> None:
     """Load offices, accounts, contracts, fees and staff; what is there already stays.
 
     Raises:
@@ -161,7 +177,7 @@ def load_city(session: Session, *, clock: Clock) -> None:
             session, ward.code, OfficeKind.COMMUNE, ward.name_vi, ward.name_en, root
         )
         if office.account_id is None:
-            _open_account(session, ward, office)
+            _open_account(session, ward, office, vault=vault, clock=clock)
     report = import_fees(session, read_fee_list(FEE_LIST))
     if report.refused:
         raise DoisoatError(f"the demonstration's fee list: {report.refused[0]}")
@@ -221,22 +237,6 @@ def read_portal_keys(places: Places) -> PortalKeys:
     return PortalKeys(kept["api_key"], kept["webhook_secret"].encode())
 
 
-def write_merchants(places: Places) -> None:
-    """Write the merchants file: development secrets only, which production refuses."""
-    tables = []
-    for ward in WARDS:
-        tables.append(
-            f'[[merchant]]\nchannel = "vnpay"\nmerchant_code = "{ward.terminal}"\n'
-            f'hash_secret = "{ward.secret("vnpay")}"\n'
-        )
-        tables.append(
-            f'[[merchant]]\nchannel = "stripe"\nmerchant_code = "{ward.stripe_account}"\n'
-            f'api_key = "{ward.secret("stripe")}"\n'
-            f'webhook_secret = "{ward.secret("stripe-webhook")}"\n'
-        )
-    places.merchants_file.write_text("\n".join(tables), encoding="utf-8")
-
-
 def _ensure_office(
     session: Session,
     code: str,
@@ -255,7 +255,7 @@ def _ensure_office(
         name_en=name_en,
         parent_id=parent.id if parent else None,
         path=f"{parent.path if parent else '/'}{code}/",
-        channels=[channel.value for channel in (Channel.BANK_TRANSFER, *_CHANNELS)],
+        rails=[rail.value for rail in RAILS],
         demonstration=True,
     )
     session.add(office)
@@ -263,16 +263,15 @@ def _ensure_office(
     return office
 
 
-_CHANNELS: Final = tuple(provider.channel for provider in PROVIDERS)
-
-
-def _open_account(session: Session, ward: Ward, office: Office) -> None:
+def _open_account(
+    session: Session, ward: Ward, office: Office, *, vault: Vault, clock: Clock
+) -> None:
     account = CollectingAccount(
         account_number=ward.account_number,
         bank_bin=ward.bank.bin,
         bank_name=ward.bank.name,
         account_name=ward.holder,
-        reference_prefix=_REFERENCE_PREFIX,
+        reference_prefix=REFERENCE_PREFIX,
         grace_days=GRACE_DAYS,
         statement_profile="bidv" if ward.bank.spreadsheet else "",
     )
@@ -280,14 +279,18 @@ def _open_account(session: Session, ward: Ward, office: Office) -> None:
     session.flush()
     office.account_id = account.id
     session.add(office)
-    codes = {Channel.VNPAY: ward.terminal, Channel.STRIPE: ward.stripe_account}
+    for rail, contract in ward.contracts.items():
+        session.add(
+            Merchant(account_id=account.id, rail=rail, merchant_code=contract.merchant_code)
+        )
+        for name, value in contract.secrets.items():
+            store_secret(session, rail, contract.merchant_code, name, value, vault=vault,
+                         actor=SYSTEM, clock=clock)  # fmt: skip
     for provider in PROVIDERS:
-        channel = provider.channel
-        session.add(Merchant(account_id=account.id, channel=channel, merchant_code=codes[channel]))
         session.add(
             ProviderContract(
                 account_id=account.id,
-                provider=channel,
+                provider=provider.channel,
                 rate_bps=provider.rate_bps,
                 fixed_minor=provider.fixed_minor,
                 settlement_days=provider.settlement_days,

@@ -5,7 +5,7 @@ from enum import IntEnum, StrEnum
 from typing import Final
 
 from adapters.simulators.faults import Fault
-from payments.channels import Channel
+from payments.channels import Rail
 
 DUE_DAYS: Final = 10
 
@@ -72,7 +72,7 @@ class PayOnline:
     """A payer begins an attempt at a provider and acts on its page."""
 
     bill: PlannedBill
-    channel: Channel
+    rail: Rail
     outcome: str = "pay"
     attempt: int = 1
     faults: tuple[Fault, ...] = ()

@@ -20,7 +20,7 @@ from app.demo.city import WARDS, Ward
 from app.demo.places import Places
 from core.clock import at_vietnam_time
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 
 _QUIET_SECONDS: Final = 5
 _VAT_PARTS: Final = 11
@@ -44,19 +44,21 @@ def deliver_statements(
 
 
 def deliver_settlements(places: Places, caller: Caller, *, session_day: date) -> int:
-    """Put every provider's report of a session day into the folder; none where nothing was."""
+    """Put VNPay's report of a session day into the folder; none where nothing was.
+
+    Stripe sends no file: the scheduler fetches its reports by calls.
+    """
     count = 0
     for ward in WARDS:
-        merchants = {Channel.VNPAY: ward.terminal, Channel.STRIPE: ward.stripe_account}
-        for channel, merchant in merchants.items():
-            url = f"{places.simulators}/{channel}/_control/settlements/{merchant}/{session_day}"
-            rows = caller.get(url)
-            if rows:
-                lines = [_report_line(row) for row in rows]
-                report_id = rows[0]["report_id"]
-                content = write_settlement_report(channel.value, lines, report_id=report_id)
-                _put(places, f"{report_id}.csv", content)
-                count += 1
+        merchant = ward.contracts[Rail.VNPAY].merchant_code
+        url = f"{places.simulators}/{Rail.VNPAY}/_control/settlements/{merchant}/{session_day}"
+        rows = caller.get(url)
+        if rows:
+            lines = [_report_line(row) for row in rows]
+            report_id = rows[0]["report_id"]
+            content = write_settlement_report(Channel.VNPAY.value, lines, report_id=report_id)
+            _put(places, f"{report_id}.csv", content)
+            count += 1
     return count
 
 
@@ -98,7 +100,7 @@ def _report_line(row: dict[str, Any]) -> SettlementReportLine:
         merchant_reference=row["merchant_reference"],
         gross=Money(row["gross"]),
         fee=Money(row["fee"]),
-        vat=Money(row["fee"] // _VAT_PARTS) if row["provider"] == Channel.VNPAY else None,
+        vat=Money(row["fee"] // _VAT_PARTS),
         occurred_at=datetime.fromisoformat(row["occurred_at"]),
         payout_id=row["payout_id"],
         payout_date=date.fromisoformat(row["payout_date"]),

@@ -1,8 +1,10 @@
 """Where the demonstration's parts are: files under ``var/`` and addresses on loopback."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from adapters.simulators.parties import ENDPOINTS, endpoints_of
 from core.errors import SettingsError
 from core.settings import Environment, Settings
 
@@ -26,11 +28,6 @@ class Places:
         if settings.environment is Environment.PRODUCTION:
             raise SettingsError("the demonstration does not run in production")
         return cls(settings.var_dir.resolve() / "demo", port)
-
-    @property
-    def merchants_file(self) -> Path:
-        """The channels' development secrets."""
-        return self.folder / "merchants.toml"
 
     @property
     def inbox(self) -> Path:
@@ -74,19 +71,17 @@ class Places:
 
     def settings(self, settings: Settings) -> Settings:
         """Return the settings of an installation with the simulated outside in them."""
-        typed = {
-            name: Path(value) if name in {"merchants_file", "watched_folder"} else value
-            for name, value in self.overrides().items()
-        }
-        return settings.model_copy(update=typed)
+        typed = {"watched_folder": self.inbox, "endpoints": self.endpoints()}
+        return settings.model_copy(update={"base_url": self.pages, **typed})
 
     def overrides(self) -> dict[str, str]:
         """Return the settings that lead to the simulated outside, as texts."""
         return {
             "base_url": self.pages,
-            "merchants_file": str(self.merchants_file),
             "watched_folder": str(self.inbox),
-            "vnpay_pay_url": f"{self.simulators}/vnpay/paymentv2/vpcpay.html",
-            "vnpay_api_url": f"{self.simulators}/vnpay/merchant_webapi/api/transaction",
-            "stripe_api_url": f"{self.simulators}/stripe",
+            "endpoints": json.dumps(self.endpoints()),
         }
+
+    def endpoints(self) -> dict[str, str]:
+        """Return the addresses of the simulated providers."""
+        return endpoints_of(list(ENDPOINTS), self.simulators)

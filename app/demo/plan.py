@@ -31,7 +31,7 @@ from app.demo.deeds import (
 )
 from app.demo.simulators import SEED
 from core.calendar import WorkingCalendar
-from payments.channels import Channel
+from payments.channels import Rail
 
 FIRST_DAY: Final = date(2026, 10, 5)
 DAY_BEFORE: Final = date(2026, 8, 31)
@@ -106,15 +106,15 @@ _SPECIAL: Final = (
 )
 """What goes wrong on which day, besides what is ordinary."""
 
-_FAULTY: Final[dict[Story, tuple[Channel, tuple[Fault, ...]]]] = {
-    Story.OTHER_AMOUNT_COLLECTED: (Channel.VNPAY, (Fault.OTHER_AMOUNT,)),
-    Story.LATE_NOTICE: (Channel.STRIPE, (Fault.LATE_NOTICE,)),
-    Story.LOST_NOTICE: (Channel.VNPAY, (Fault.LOST_NOTICE,)),
-    Story.LOST_NOTICE_AND_ANSWER: (Channel.VNPAY, (Fault.LOST_NOTICE, Fault.LOST_QUERY)),
-    Story.DOUBLE_NOTICE: (Channel.VNPAY, (Fault.DOUBLE_NOTICE,)),
-    Story.LOST_START: (Channel.STRIPE, (Fault.LOST_START,)),
-    Story.WRONG_FEE: (Channel.VNPAY, (Fault.WRONG_FEE,)),
-    Story.UNREPORTED: (Channel.VNPAY, (Fault.UNREPORTED,)),
+_FAULTY: Final[dict[Story, tuple[Rail, tuple[Fault, ...]]]] = {
+    Story.OTHER_AMOUNT_COLLECTED: (Rail.VNPAY, (Fault.OTHER_AMOUNT,)),
+    Story.LATE_NOTICE: (Rail.STRIPE, (Fault.LATE_NOTICE,)),
+    Story.LOST_NOTICE: (Rail.VNPAY, (Fault.LOST_NOTICE,)),
+    Story.LOST_NOTICE_AND_ANSWER: (Rail.VNPAY, (Fault.LOST_NOTICE, Fault.LOST_QUERY)),
+    Story.DOUBLE_NOTICE: (Rail.VNPAY, (Fault.DOUBLE_NOTICE,)),
+    Story.LOST_START: (Rail.STRIPE, (Fault.LOST_START,)),
+    Story.WRONG_FEE: (Rail.VNPAY, (Fault.WRONG_FEE,)),
+    Story.UNREPORTED: (Rail.VNPAY, (Fault.UNREPORTED,)),
 }
 
 Course = list[tuple[int, Deed]]
@@ -124,8 +124,8 @@ def _transferred(purpose: Purpose, amount: Sum = Sum.AS_SHOWN) -> Callable[[Plan
     return lambda bill: [(0, Transfer(bill, purpose=purpose, sum=amount))]
 
 
-def _online(channel: Channel, outcome: str = "pay") -> Callable[[PlannedBill], Course]:
-    return lambda bill: [(0, PayOnline(bill, channel, outcome=outcome))]
+def _online(rail: Rail, outcome: str = "pay") -> Callable[[PlannedBill], Course]:
+    return lambda bill: [(0, PayOnline(bill, rail, outcome=outcome))]
 
 
 def _untouched(bill: PlannedBill, number: int = 1, amount: Sum = Sum.AS_SHOWN) -> Transfer:
@@ -146,17 +146,17 @@ def _two_bills_one_dossier(bill: PlannedBill) -> Course:
 
 _COURSES: Final[dict[Story, Callable[[PlannedBill], Course]]] = {
     Story.TRANSFERRED: _transferred(Purpose.AS_SHOWN),
-    Story.PAID_VNPAY: _online(Channel.VNPAY),
-    Story.PAID_STRIPE: _online(Channel.STRIPE),
-    Story.PAID_LATER: _online(Channel.STRIPE, "pay_later"),
-    Story.ABANDONED: _online(Channel.VNPAY, "abandon"),
+    Story.PAID_VNPAY: _online(Rail.VNPAY),
+    Story.PAID_STRIPE: _online(Rail.STRIPE),
+    Story.PAID_LATER: _online(Rail.STRIPE, "pay_later"),
+    Story.ABANDONED: _online(Rail.VNPAY, "abandon"),
     Story.ABANDONED_THEN_TRANSFERRED: lambda bill: [
-        (0, PayOnline(bill, Channel.VNPAY, outcome="abandon")),
+        (0, PayOnline(bill, Rail.VNPAY, outcome="abandon")),
         (0, Transfer(bill, attempt=2)),
     ],
     Story.DECLINED_THEN_PAID: lambda bill: [
-        (0, PayOnline(bill, Channel.VNPAY, outcome="insufficient")),
-        (0, PayOnline(bill, Channel.STRIPE, attempt=2)),
+        (0, PayOnline(bill, Rail.VNPAY, outcome="insufficient")),
+        (0, PayOnline(bill, Rail.STRIPE, attempt=2)),
     ],
     Story.CANCELLED: lambda bill: [(0, Cancel(bill))],
     Story.TOO_LITTLE: _transferred(Purpose.UNTOUCHED, Sum.LESS),
@@ -173,12 +173,12 @@ _COURSES: Final[dict[Story, Callable[[PlannedBill], Course]]] = {
     Story.TRANSFERRED_TWICE: lambda bill: [(0, _untouched(bill)), (0, _untouched(bill, 2))],
     Story.PAID_ON_TWO_CHANNELS: lambda bill: [
         (0, ShowCode(bill)),
-        (0, PayOnline(bill, Channel.VNPAY, attempt=2)),
+        (0, PayOnline(bill, Rail.VNPAY, attempt=2)),
         (1, _untouched(bill)),
     ],
-    Story.CHARGED_BACK: lambda bill: [(0, PayOnline(bill, Channel.STRIPE)), (1, Dispute(bill))],
+    Story.CHARGED_BACK: lambda bill: [(0, PayOnline(bill, Rail.STRIPE)), (1, Dispute(bill))],
     Story.REFUNDED_ELSEWHERE: lambda bill: [
-        (0, PayOnline(bill, Channel.STRIPE)),
+        (0, PayOnline(bill, Rail.STRIPE)),
         (1, RefundElsewhere(bill)),
     ],
     Story.TAKEN_BACK: lambda bill: [(0, _untouched(bill)), (1, TakeBack(bill))],

@@ -13,7 +13,7 @@ from sqlmodel import select
 
 from app.demo.acts import People
 from app.demo.calls import Caller
-from app.demo.city import keep_portal_keys, load_city, register_portal, write_merchants
+from app.demo.city import keep_portal_keys, load_city, register_portal
 from app.demo.deliveries import deliver_settlements, deliver_statements
 from app.demo.errors import DemonstrationError, StoppedError
 from app.demo.kills import APPLICATION, SCHEDULER, SIMULATORS, Kill, Steps, planned_kills
@@ -126,7 +126,6 @@ def _open_city(settings: Settings, places: Places) -> JobContext:
     Raises:
         SettingsError: the database holds offices that are no demonstration.
     """
-    write_merchants(places)
     engine = make_engine(settings.database)
     migrate(engine)
     engine.dispose()
@@ -134,7 +133,7 @@ def _open_city(settings: Settings, places: Places) -> JobContext:
     with transaction(context.engine) as session:
         if session.exec(select(Office.id).where(~Office.demonstration)).first():  # type: ignore[arg-type]
             raise SettingsError("this database is not a demonstration's: set DOISOAT_VAR_DIR")
-        load_city(session, clock=context.clock)
+        load_city(session, vault=context.vault, clock=context.clock)
         keys = register_portal(session, places, vault=context.vault, clock=context.clock)
     if keys is not None:
         keep_portal_keys(places, keys)

@@ -14,16 +14,16 @@ from adapters.simulators.bank import (
     ProviderIdentity,
 )
 from adapters.simulators.faults import FaultPlan
-from adapters.simulators.server import ServerConfig, create_server
+from adapters.simulators.parties import PlayedContract, Stage
+from adapters.simulators.server import create_server
 from adapters.simulators.settlement import FeeContract
 from adapters.simulators.store import Store
-from adapters.simulators.stripe import StripeAccount, StripeSimulatorConfig
-from adapters.simulators.vnpay import VNPaySimulatorConfig, VNPayTerminal
 from adapters.simulators.web import RawBody
-from app.demo.city import PROVIDERS, WARDS, read_portal_keys
+from app.demo.city import PROVIDERS, REFERENCE_PREFIX, WARDS, read_portal_keys
 from app.demo.places import Places
 from core.settings import Settings
-from payments.channels import Channel
+from payments.channels import Rail
+from payments.ports import MerchantAccess
 
 SEED: Final = 22
 """What happens to whom follows from this number and from names, never from chance."""
@@ -47,62 +47,56 @@ def create_simulators(settings: Settings, places: Places) -> FastAPI:
         SettingsError: the environment is not for simulators.
     """
     app = create_server(
-        clock=settings.clock,
-        state_dir=places.simulators_folder,
-        config=server_config(places),
+        stage_of(settings, places),
+        played_contracts(places),
+        bank=bank_config(),
         environment=settings.environment,
     )
     app.mount("/portal", create_portal(places))
     return app
 
 
-def server_config(places: Places) -> ServerConfig:
-    """Return what VNPay, Stripe and the bank know of the city."""
-    faults = FaultPlan(seed=SEED)
-    fees = {p.channel: FeeContract(p.rate_bps, p.fixed_minor, p.settlement_days) for p in PROVIDERS}
-    return ServerConfig(
-        vnpay=VNPaySimulatorConfig(
-            terminals=tuple(
-                VNPayTerminal(
-                    tmn_code=ward.terminal,
-                    hash_secret=ward.secret("vnpay"),
-                    ipn_url=_notice_url(places, Channel.VNPAY, ward.terminal),
-                    payout_account=ward.account_number,
-                )
-                for ward in WARDS
-            ),
-            faults=faults,
-            fees=fees[Channel.VNPAY],
+def stage_of(settings: Settings, places: Places) -> Stage:
+    """Return what the city's simulators share."""
+    fees = {
+        Rail(p.channel.value): FeeContract(p.rate_bps, p.fixed_minor, p.settlement_days)
+        for p in PROVIDERS
+    }
+    return Stage(
+        clock=settings.clock,
+        state_dir=places.simulators_folder,
+        url=places.simulators,
+        faults=FaultPlan(seed=SEED),
+        fees=fees,
+    )
+
+
+def played_contracts(places: Places) -> list[PlayedContract]:
+    """Return what the providers know of the city's contracts."""
+    return [
+        PlayedContract(
+            access=MerchantAccess(rail, made.merchant_code, REFERENCE_PREFIX, {}, made.secrets),
+            account=ward.account_number,
+            notice_url=f"{places.pages}/channels/{rail}/{made.merchant_code}/notice",
+            return_url=f"{places.pages}/payments/return",
+        )
+        for ward in WARDS
+        for rail, made in ward.contracts.items()
+    ]
+
+
+def bank_config() -> BankSimulatorConfig:
+    """Return what the bank knows of the city."""
+    return BankSimulatorConfig(
+        accounts=tuple(
+            CollectingAccount(ward.account_number, ward.bank.bin, ward.holder, ward.opening_balance)
+            for ward in WARDS
         ),
-        stripe=StripeSimulatorConfig(
-            accounts=tuple(
-                StripeAccount(
-                    account_id=ward.stripe_account,
-                    api_key=ward.secret("stripe"),
-                    webhook_url=_notice_url(places, Channel.STRIPE, ward.stripe_account),
-                    webhook_secret=ward.secret("stripe-webhook"),
-                    payout_account=ward.account_number,
-                )
-                for ward in WARDS
-            ),
-            public_url=f"{places.simulators}/stripe",
-            faults=faults,
-            fees=fees[Channel.STRIPE],
-        ),
-        bank=BankSimulatorConfig(
-            accounts=tuple(
-                CollectingAccount(
-                    ward.account_number, ward.bank.bin, ward.holder, ward.opening_balance
-                )
-                for ward in WARDS
-            ),
-            providers={
-                p.channel.value: ProviderIdentity(p.payout_name, p.payout_account)
-                for p in PROVIDERS
-            },
-            faults=faults,
-            noise_per_mille=_NOISE,
-        ),
+        providers={
+            p.channel.value: ProviderIdentity(p.payout_name, p.payout_account) for p in PROVIDERS
+        },
+        faults=FaultPlan(seed=SEED),
+        noise_per_mille=_NOISE,
     )
 
 
@@ -129,7 +123,3 @@ def create_portal(places: Places) -> FastAPI:
             return {"count": len(records.every(_HEARD))}
 
     return app
-
-
-def _notice_url(places: Places, channel: Channel, merchant_code: str) -> str:
-    return f"{places.pages}/channels/{channel}/{merchant_code}/notice"

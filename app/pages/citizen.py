@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 from sqlalchemy import Engine
 
+from adapters.gateways.national_portal_fields import reference_from_portal
 from adapters.gateways.qr_image import qr_png
 from adapters.gateways.vietqr import parse_vietqr
 from app.checkout import begin_payment
@@ -33,20 +34,22 @@ from core.clock import Clock, business_day
 from core.db import reading
 from core.settings import Settings
 from payments import queries
-from payments.channels import Channel
-from payments.checkout import offered_channels
+from payments.channels import Rail
+from payments.checkout import OfferedRail, offered_rails
 from payments.errors import (
+    AmountOutsideLimitsError,
     GatewayRefusedError,
     GatewayUnavailableError,
     PaymentInProgressError,
     PaymentNotFoundError,
     ReceiptNotFoundError,
 )
-from payments.models import Payment, Receipt
+from payments.models import FeeBearer, Payment, Receipt
 from payments.queries import BillView, PaymentView
 from payments.states import MAY_STILL_COLLECT, PAYABLE, BillStatus, PaymentStatus
 
 router = APIRouter()
+PortalReference = Annotated[str, Query(alias="MaThamChieu", max_length=40)]
 
 _ENDED: Final = {
     BillStatus.PAID: marked("Paid in full"),
@@ -109,8 +112,8 @@ def show_bill(
 ) -> Response:
     """Show a bill: procedure, office, fees and their legal basis, and how to pay it."""
     view = queries.get_bill_view(session, reference)
-    channels = offered_channels(session, view.office)
-    values = _bill_values(view, channels, words, clock=clock, ask_again=bool(again))
+    offered = offered_rails(session, view.office)
+    values = _bill_values(view, offered, words, clock=clock, ask_again=bool(again))
     return render(request, words, "citizen/bill.html", **values)
 
 
@@ -124,16 +127,16 @@ def start_payment(  # noqa: PLR0913, PLR0917 - what a payment needs
     settings: SettingsDep,
     clock: ClockDep,
     address: ClientAddress,
-    channel: Annotated[str, Form()] = "",
+    rail: Annotated[str, Form()] = "",
     try_again: Annotated[str, Form()] = "",
 ) -> Response:
     """Begin to pay and lead on to the channel; sending the form twice begins one payment."""
     with reading(engine) as session:  # closed before the channel is called
         view = queries.get_bill_view(session, reference)
-        channels = offered_channels(session, view.office)
-    if channel not in set(Channel) or Channel(channel) not in channels:
+        offered = offered_rails(session, view.office)
+    if rail not in {one.rail for one in offered}:
         error = words.say("Choose how you want to pay")
-        values = _bill_values(view, channels, words, clock=clock, error=error)
+        values = _bill_values(view, offered, words, clock=clock, error=error)
         status = HTTPStatus.UNPROCESSABLE_ENTITY
         return render(request, words, "citizen/bill.html", status_code=status, **values)
     try:
@@ -141,7 +144,7 @@ def start_payment(  # noqa: PLR0913, PLR0917 - what a payment needs
             engine,
             gateways,
             view.bill.bill_reference,
-            Channel(channel),
+            Rail(rail),
             payer_ip=address,
             locale=words.language.value,
             try_again=bool(try_again),
@@ -151,28 +154,33 @@ def start_payment(  # noqa: PLR0913, PLR0917 - what a payment needs
     except PaymentInProgressError:
         error = words.say("An earlier attempt may still be collected")
         values = _bill_values(
-            view, channels, words, clock=clock, error=error, ask_again=True, chosen=channel
+            view, offered, words, clock=clock, error=error, ask_again=True, chosen=rail
         )
         status = HTTPStatus.CONFLICT
         return render(request, words, "citizen/bill.html", status_code=status, **values)
+    except AmountOutsideLimitsError:
+        error = words.say("This amount cannot be paid this way; choose another")
+        values = _bill_values(view, offered, words, clock=clock, error=error)
+        status = HTTPStatus.UNPROCESSABLE_ENTITY
+        return render(request, words, "citizen/bill.html", status_code=status, **values)
     except (GatewayUnavailableError, GatewayRefusedError):
         # The attempt is written down; its own page says what is known of it, and keeps asking.
-        payment = _latest_attempt(engine, view.bill.id, Channel(channel))
+        payment = _latest_attempt(engine, view.bill.id, Rail(rail))
     onward = f"/payments/{payment.id}"
     if payment.status is PaymentStatus.PENDING and payment.redirect_url:
         onward = payment.redirect_url
     return RedirectResponse(onward, HTTPStatus.SEE_OTHER)
 
 
-def _latest_attempt(engine: Engine, bill_id: str, channel: Channel) -> Payment:
+def _latest_attempt(engine: Engine, bill_id: str, rail: Rail) -> Payment:
     with reading(engine) as session:
         attempts = queries.list_attempts(session, bill_id)
-    return [attempt for attempt in attempts if attempt.channel is channel][-1]
+    return [attempt for attempt in attempts if attempt.rail is rail][-1]
 
 
 def _bill_values(
     view: BillView,
-    channels: list[Channel],
+    offered: list[OfferedRail],
     words: Words,
     *,
     clock: Clock,
@@ -182,30 +190,45 @@ def _bill_values(
 ) -> dict[str, Any]:
     bill, now = view.bill, clock()
     in_doubt = [
-        p
-        for p in view.attempts
-        if p.status in MAY_STILL_COLLECT and p.channel is not Channel.BANK_TRANSFER
+        p for p in view.attempts if p.status in MAY_STILL_COLLECT and p.rail is not Rail.VIETQR
     ]
     payable = bill.status in PAYABLE and business_day(now) <= bill.expires_on
     ended = _ENDED.get(bill.status, _ENDED[BillStatus.EXPIRED])
+    able = [one for one in offered if one.takes(bill.outstanding)]
     return {
         "view": view,
         "payable": payable,
         "overdue": business_day(now) > bill.due_date,
         "status_line": words.say(ended),
         "in_doubt": in_doubt,
-        "channels": [
-            {
-                "value": channel.value,
-                "text": words.say(labels.name(channel)),
-                "hint": {"text": words.say(labels.CHANNEL_HINTS[channel])},
-            }
-            for channel in channels
-        ],
-        "chosen": chosen or (channels[0].value if len(channels) == 1 else ""),
+        "rails": [_choice(one, words) for one in able],
+        "chosen": chosen or (able[0].rail.value if len(able) == 1 else ""),
         "ask_again": ask_again,
-        "errors": [{"text": error, "href": "#channel"}] if error else [],
+        "errors": [{"text": error, "href": "#rail"}] if error else [],
     }
+
+
+def _choice(offered: OfferedRail, words: Words) -> dict[str, Any]:
+    hint = words.say(labels.RAIL_HINTS[offered.rail])
+    if offered.merchant is not None and offered.merchant.fee_bearer is FeeBearer.PAYER:
+        hint += " " + words.say("Its charge is added to what you pay.")
+    return {
+        "value": offered.rail.value,
+        "text": words.say(labels.name(offered.rail)),
+        "hint": {"text": hint},
+    }
+
+
+@router.get("/payments/return")
+def take_back_from_portal(session: ReadSession, reference: PortalReference = "") -> Response:
+    """Receive a payer from a channel that has one return address for all; nothing is believed."""
+    try:
+        payment = queries.find_attempt(session, reference_from_portal(reference))
+    except ValueError:
+        payment = None
+    if payment is None:
+        raise PaymentNotFoundError
+    return RedirectResponse(f"/payments/{payment.id}", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/payments/{payment_id}")

@@ -25,9 +25,11 @@ NAMES = {
     "poll_payments": marked("Ask channels about payments in doubt"),
     "send_refunds": marked("Send approved refunds"),
     "expire": marked("Expire bills past their last day"),
+    "fetch_reports": marked("Fetch settlement reports from channels"),
     "fetch_statements": marked("Take in statements that arrived"),
     "reconcile": marked("Compare records with the evidence"),
     "close_days": marked("Close finished days"),
+    "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
 }
 """What the jobs are called; a job that is new here is shown by its own name."""

@@ -7,9 +7,10 @@ from typing import Final
 from app.i18n import marked as m
 from core.actors import Role
 from core.outbox import MessageKind, MessageStatus
-from payments.channels import Channel
+from payments.channels import Channel, Rail
+from payments.gateway_models import CreditState
 from payments.ledger.models import AccountType, MoneyEvent
-from payments.models import EventState, FeeKind, ReceiptStatus
+from payments.models import EventState, FeeBearer, FeeKind, ReceiptStatus
 from payments.states import BillStatus, PaymentStatus, RefundStatus
 from reconciliation.models import FileKind
 from reconciliation.ports import BalanceCheck
@@ -41,6 +42,23 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Channel.MOMO: m("MoMo wallet"),
         Channel.ZALOPAY: m("ZaloPay wallet"),
         Channel.STRIPE: m("International card (Stripe)"),
+    },
+    Rail: {
+        Rail.VIETQR: m("Bank transfer (VietQR)"),
+        Rail.PAYOS: m("Bank transfer (payOS)"),
+        Rail.SEPAY: m("Credit notices of SePay"),
+        Rail.CASSO: m("Credit notices of Casso"),
+        Rail.VNPAY: m("VNPay"),
+        Rail.MOMO: m("MoMo wallet"),
+        Rail.ZALOPAY: m("ZaloPay wallet"),
+        Rail.STRIPE: m("International card (Stripe)"),
+        Rail.NATIONAL_PORTAL: m("National Public Service Portal"),
+    },
+    FeeBearer: {FeeBearer.OFFICE: m("The office"), FeeBearer.PAYER: m("The payer")},
+    CreditState: {
+        CreditState.COLLECTED: m("Counted as received"),
+        CreditState.WAITING: m("Waits for the statement"),
+        CreditState.KNOWN: m("Told before"),
     },
     FeeKind: {FeeKind.PHI: m("Service fee (phí)"), FeeKind.LE_PHI: m("State charge (lệ phí)")},
     BillStatus: {
@@ -252,11 +270,13 @@ def named_kinds() -> tuple[type[StrEnum], ...]:
     return tuple(_NAMES)
 
 
-CHANNEL_HINTS: Final[Mapping[Channel, str]] = {
-    Channel.BANK_TRANSFER: m("Scan a code with your bank's app. No charge."),
-    Channel.VNPAY: m("Domestic card or bank app on VNPay's page."),
-    Channel.MOMO: m("Pay with your MoMo wallet."),
-    Channel.ZALOPAY: m("Pay with your ZaloPay wallet."),
-    Channel.STRIPE: m("Visa, Mastercard and other cards on Stripe's page."),
+RAIL_HINTS: Final[Mapping[Rail, str]] = {
+    Rail.VIETQR: m("Scan a code with your bank's app. No charge."),
+    Rail.PAYOS: m("Scan a code with your bank's app; we hear of it at once. No charge."),
+    Rail.VNPAY: m("Domestic card or bank app on VNPay's page."),
+    Rail.MOMO: m("Pay with your MoMo wallet."),
+    Rail.ZALOPAY: m("Pay with your ZaloPay wallet."),
+    Rail.STRIPE: m("Visa, Mastercard and other cards on Stripe's page."),
+    Rail.NATIONAL_PORTAL: m("On the payment page of the National Public Service Portal."),
 }
-"""One line that helps to choose a channel."""
+"""One line that helps to choose a way to pay."""

@@ -45,7 +45,7 @@ def receipt_data(facts: ReceiptFacts, words: Words) -> dict[str, Any]:
         (say("Office"), pick(facts.view.office.name_vi, facts.view.office.name_en)),
         (say("Dossier"), bill.dossier_code),
         (say("Bill"), bill.bill_reference),
-        (say("Channel"), say(labels.name(payment.channel))),
+        (say("Channel"), say(labels.name(payment.rail))),
         (say("Number at the channel"), payment.provider_txn_id or ""),
         (say("Paid"), words.instant(payment.paid_at)),
         (say("Issued"), words.instant(receipt.issued_at)),

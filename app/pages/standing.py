@@ -7,7 +7,7 @@ from typing import Final
 
 from app.i18n import Words
 from app.pages import labels
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import Payment
 from payments.queries import PaymentView
 from payments.states import MAY_STILL_COLLECT, PAYABLE, PaymentStatus
@@ -39,14 +39,14 @@ def standing_of(view: PaymentView, words: Words, *, now: datetime) -> Standing:
     """
     payment = view.payment
     if payment.status in MAY_STILL_COLLECT:
-        if payment.channel is Channel.BANK_TRANSFER:
+        if payment.rail is Rail.VIETQR:
             return _awaited_transfer(view, words)
         return _asked(view, words, now=now)
     return _FINAL[payment.status](view, words)
 
 
 def _channel(payment: Payment, words: Words) -> str:
-    return words.say(labels.name(payment.channel))
+    return words.say(labels.name(payment.rail))
 
 
 def _awaited_transfer(view: PaymentView, words: Words) -> Standing:

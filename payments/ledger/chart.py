@@ -30,6 +30,7 @@ CHART: Final[dict[str, ChartEntry]] = {
     "bank": ChartEntry(AccountType.ASSET, "Tiền gửi ngân hàng", "Bank"),
     "clearing": ChartEntry(AccountType.ASSET, "Tiền đang chuyển", "Clearing"),
     "fee_expense": ChartEntry(AccountType.EXPENSE, "Phí kênh thanh toán", "Channel fees"),
+    "surcharge": ChartEntry(AccountType.REVENUE, "Phụ thu phí kênh thanh toán", "Surcharges"),
     SUSPENSE: ChartEntry(AccountType.LIABILITY, "Chờ xử lý", "Suspense"),
     REFUNDS_PAYABLE: ChartEntry(AccountType.LIABILITY, "Phải hoàn trả", "Refunds payable"),
     "revenue": ChartEntry(AccountType.REVENUE, "Thu phí được để lại", "Fee revenue"),
@@ -53,6 +54,11 @@ def clearing(channel: Channel) -> str:
 def fee_expense(channel: Channel) -> str:
     """Return the code for what a channel charges."""
     return f"fee_expense:{channel}"
+
+
+def surcharge(channel: Channel) -> str:
+    """Return the code for what payers paid on top to bear a channel's charge."""
+    return f"surcharge:{channel}"
 
 
 def earned(budget: Budget, fee_code: str) -> str:

@@ -7,6 +7,7 @@ empty one nothing.
 from payments.queries.attempts import (
     ChannelSum,
     PaymentView,
+    find_attempt,
     find_payment_of_receipt,
     get_payment_view,
     get_refund,
@@ -63,6 +64,7 @@ __all__ = [
     "PaymentView",
     "account_in",
     "by_id",
+    "find_attempt",
     "find_bills",
     "find_message",
     "find_payment_of_receipt",

@@ -82,6 +82,13 @@ def get_payment_view(session: Session, payment_id: str, *, scope: str = ROOT) ->
     return PaymentView(payment, bill, office, account, procedure, receipt)
 
 
+def find_attempt(session: Session, merchant_reference: str) -> Payment | None:
+    """Return the attempt that a channel knows by our reference."""
+    return session.exec(
+        select(Payment).where(Payment.merchant_reference == merchant_reference)
+    ).first()
+
+
 def find_payment_of_receipt(session: Session, token: str) -> tuple[PaymentView, Receipt] | None:
     """Return the payment a receipt's secret address names, and the receipt, voided or not."""
     receipt = session.exec(select(Receipt).where(Receipt.token == token)).first()

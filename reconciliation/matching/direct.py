@@ -37,6 +37,7 @@ def decide(
     layer = _DirectLayer(desk, read)
     layer.flag_repeated()
     read.read()
+    read.match_told()
     read.match_plain()
     read.sort_readings()
     layer.decide_debits()

@@ -32,6 +32,7 @@ class Rule(StrEnum):
     BILL_REFERENCE = "bill_reference"
     PAYOUT_ID = "payout_id"
     PAYOUT_SUM = "payout_sum"
+    BANK_REFERENCE = "bank_reference"
     NARRATIVE_REFERENCE = "narrative_reference"
     NARRATIVE_REFERENCE_PARTS = "narrative_reference_parts"
     NARRATIVE_REFERENCE_BILLS = "narrative_reference_bills"
@@ -50,6 +51,7 @@ _CONFIDENCE: Final[Mapping[Rule, str]] = {
     Rule.BILL_REFERENCE: "0.99",
     Rule.PAYOUT_ID: "1",
     Rule.PAYOUT_SUM: "0.95",
+    Rule.BANK_REFERENCE: "1",
     Rule.NARRATIVE_REFERENCE: "1",
     Rule.NARRATIVE_REFERENCE_PARTS: "1",
     Rule.NARRATIVE_REFERENCE_BILLS: "1",

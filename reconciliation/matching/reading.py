@@ -21,7 +21,7 @@ _BANK: Final = ItemKind.BANK
 class BankReading:
     """Every line of the layer, read; ``credit`` and ``debit`` say which bill each one names.
 
-    Made in three steps: ``read``, ``match_plain``, ``sort_readings``.
+    Made in four steps: ``read``, ``match_told``, ``match_plain``, ``sort_readings``.
     """
 
     def __init__(
@@ -52,6 +52,30 @@ class BankReading:
         for row in rows[self.whole[rows] < 0].tolist():
             self.readings[row] = self.references.read(Text.of(self.bank.narrative[row]))
 
+    def match_told(self) -> None:
+        """Credits that a notice told of: the bank's own reference, on both sides once, and the sum.
+
+        A narrative that names another known bill contradicts it: then the line is read as any.
+        """
+        told = np.flatnonzero(self.payments.direct & self.payments.succeeded)
+        pay_of = _sole((self.payments.txn_id[pay], pay) for pay in told.tolist())
+        if not pay_of:
+            return
+        mine = np.flatnonzero(self.mine & (self.bank.original < 0)).tolist()
+        row_of = _sole((self.bank.bank_ref[row], row) for row in mine)
+        for reference in sorted(pay_of.keys() & row_of.keys()):
+            pay, row = pay_of[reference], row_of[reference]
+            if self.desk.fits(pay, row) and self._names(row) <= {int(self.payments.bill[pay])}:
+                self.desk.match(Rule.BANK_REFERENCE, [pay], [row])
+                self.whole[row] = -1
+                self.readings.pop(row, None)
+
+    def _names(self, row: int) -> set[int]:
+        """The known bills that a line names by a whole reference."""
+        if self.whole[row] >= 0:
+            return {int(self.whole[row])}
+        return set(self.readings[row].exact)
+
     def match_plain(self) -> None:
         """A bill with one payment, named by one line, of one amount."""
         size = len(self.payments.references)
@@ -81,7 +105,8 @@ class BankReading:
             (self.payments.signed[pays] == self.bank.amount[rows])
             & (self.payments.succeeded[pays] | self.payments.pending[pays])
             & self.payments.in_currency[pays]
-            & self.bank.in_currency[rows],
+            & self.bank.in_currency[rows]
+            & (self.desk.settled_by[pays] < 0),
             dtype=bool,
         )
 
@@ -210,3 +235,15 @@ class BankReading:
         """All bills of the dossiers that stand at these places."""
         dossiers = sorted({dossier for place in places for dossier in place})
         return sorted({bill for dossier in dossiers for bill in self.bills_of.get(dossier, ())})
+
+
+def _sole(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The rows by those non-empty keys that stand once."""
+    found: dict[str, int] = {}
+    twice: set[str] = set()
+    for key, row in pairs:
+        if key in found:
+            twice.add(key)
+        elif key:
+            found[key] = row
+    return {key: row for key, row in found.items() if key not in twice}

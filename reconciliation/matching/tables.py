@@ -82,6 +82,7 @@ class Payments:
     succeeded: Bools
     pending: Bools
     direct: Bools
+    txn_id: list[str]
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
@@ -110,6 +111,7 @@ class Payments:
             succeeded=(status == "succeeded").to_numpy(dtype=bool),
             pending=(status == "pending").to_numpy(dtype=bool),
             direct=(table["channel"] == BANK_TRANSFER).to_numpy(dtype=bool),
+            txn_id=_texts(table["provider_txn_id"]),
         )
 
 
@@ -167,6 +169,7 @@ class BankLines:
     narrative: list[str]
     name: list[str]
     counterparty_account: list[str]
+    bank_ref: list[str]
     original: Ints
 
     @classmethod
@@ -183,6 +186,7 @@ class BankLines:
             narrative=_texts(table["narrative"]),
             name=_texts(table["counterparty_name"]),
             counterparty_account=_texts(table["counterparty_account"]),
+            bank_ref=_texts(table["bank_ref"]),
             original=_originals(table, same, ["line_id"]),
         )
 

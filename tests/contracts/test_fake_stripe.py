@@ -13,7 +13,9 @@ from adapters.gateways.stripe_transport import StripeTransport
 from adapters.simulators.faults import Fault
 from core.money import Money
 from payments.ports import NoticeKind, Outcome
-from tests.contracts.gateway_rigs import MONDAY, World, open_world
+from tests.contracts.rigs.inbox import bill_of
+from tests.contracts.rigs.rig import MONDAY, REFERENCE
+from tests.contracts.rigs.world import World, open_world
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def client_of(world: World, key: str) -> stripe.StripeClient:
         key,
         base_addresses={"api": f"{world.base}/sim/stripe"},
         max_network_retries=0,
-        http_client=StripeTransport(world.client),
+        http_client=StripeTransport(world.site.http),
     )
 
 
@@ -123,11 +125,13 @@ def test_money_shows_in_balance_transactions_and_payouts(
     world.tick()
 
     payout = sdk.v1.payouts.list().data[0]
-    rows = list(sdk.v1.balance_transactions.list({"payout": payout.id}).auto_paging_iter())
+    listed = sdk.v1.balance_transactions.list({"payout": payout.id}).auto_paging_iter()
+    rows = list(listed)
     charge = sdk.v1.charges.list({"payment_intent": str(paid.provider_txn_id)}).data[0]
 
-    assert {row.type for row in rows} == {"charge", "refund"}
-    assert sum(row.net for row in rows) == payout.amount
+    assert {row.type for row in rows} == {"charge", "refund", "payout"}
+    assert sum(row.net for row in rows if row.type != "payout") == payout.amount
+    assert sum(row.net for row in rows) == 0, "the payout itself leaves the balance"
     assert {row.fee for row in rows} == {150_000 * 290 // 10_000 + 7_500, 0}
     assert charge.id in {row.source for row in rows}
     assert charge.amount_refunded == 20_000
@@ -219,8 +223,8 @@ def test_a_short_expiry_of_ours_is_stretched_to_what_stripe_takes(
     assert session.amount_total == 150_000
     assert session.metadata is not None
     assert session.metadata.to_dict() == {
-        "merchant_reference": "MC1234567ABC-1",
-        "bill_reference": "MC1234567ABC",
+        "merchant_reference": REFERENCE,
+        "bill_reference": bill_of(REFERENCE),
     }
 
 

@@ -4,21 +4,25 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
 import pytest
 import stripe
+from starlette.applications import Starlette
+from starlette.routing import Route
 
 from adapters.gateways.stripe import StripeConfig, StripeGateway
 from adapters.gateways.stripe_transport import StripeTransport
-from adapters.http import create_client
+from adapters.http import Caller, create_client
 from core.clock import utc_now
 from core.money import Money
+from payments.channels import Rail
 from payments.errors import GatewayRefusedError, InvalidSignatureError
 from payments.ports import NoticeKind, Outcome, PaymentGateway, RefundOrder
-from tests.contracts.gateway_rigs import Inbox, SettableClock, free_listener, serving
+from tests.contracts.rigs.inbox import SmallBooks
+from tests.contracts.rigs.serving import free_listener, serving
+from tests.contracts.rigs.world import receiver
 
 pytestmark = pytest.mark.slow
 KEY = "sk_test_second"
@@ -66,13 +70,17 @@ def client() -> Iterator[httpx2.Client]:
         yield opened
 
 
+def caller(client: httpx2.Client) -> Caller:
+    return Caller(client, rail=Rail.STRIPE, merchant_code="second", clock=utc_now)
+
+
 @pytest.fixture
 def sdk(localstripe: str, client: httpx2.Client) -> stripe.StripeClient:
     return stripe.StripeClient(
         KEY,
         base_addresses={"api": localstripe},
         max_network_retries=0,
-        http_client=StripeTransport(client),
+        http_client=StripeTransport(caller(client)),
     )
 
 
@@ -109,7 +117,7 @@ def test_refunds_mean_the_same_there(
     localstripe: str, sdk: stripe.StripeClient, client: httpx2.Client
 ) -> None:
     config = StripeConfig(api_key=KEY, webhook_secret=SECRET, api_url=localstripe)
-    gateway = StripeGateway(config, utc_now, client=client)
+    gateway = StripeGateway(config, caller(client))
     intent = collected(sdk)
     assert intent.status == "succeeded"
 
@@ -126,10 +134,12 @@ def test_its_signed_events_are_accepted_and_ours_to_refuse(
     localstripe: str, sdk: stripe.StripeClient, client: httpx2.Client
 ) -> None:
     config = StripeConfig(api_key=KEY, webhook_secret=SECRET, api_url=localstripe)
-    gateway: PaymentGateway = StripeGateway(config, utc_now, client=client)
-    inbox = Inbox(SettableClock(datetime.now(UTC)), {"stripe": gateway})  # noqa: TID251 - real time
+    gateway: PaymentGateway = StripeGateway(config, caller(client))
+    inbox = SmallBooks(gateway.verify_notice)
+    receive = receiver(lambda: gateway, inbox, utc_now, lambda: True)
+    app = Starlette(routes=[Route("/notices/stripe", receive, methods=["POST"])])
     listener, port = free_listener()
-    with serving(inbox.routes(), listener):
+    with serving(app, listener):
         hook = {
             "url": f"http://127.0.0.1:{port}/notices/stripe",
             "secret": SECRET,
@@ -142,10 +152,13 @@ def test_its_signed_events_are_accepted_and_ours_to_refuse(
                 break
             time.sleep(0.1)
 
-    assert inbox.notices[0].kind is NoticeKind.OTHER
-    assert inbox.notices[0].merchant_reference == "MC1-1"
-    stolen = StripeGateway(
-        StripeConfig(api_key=KEY, webhook_secret="whsec_other"), utc_now, client=client
+    assert inbox.notices[0].kind is NoticeKind.PAYMENT
+    assert (inbox.notices[0].outcome, inbox.notices[0].amount) == (
+        Outcome.SUCCEEDED,
+        Money(150_000),
     )
+    assert inbox.notices[0].merchant_reference == "MC1-1"
+    other = StripeConfig(api_key=KEY, webhook_secret="whsec_other")
+    stolen = StripeGateway(other, caller(client))
     with pytest.raises(InvalidSignatureError):
         stolen.verify_notice(inbox.raw[0])

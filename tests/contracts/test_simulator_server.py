@@ -16,30 +16,29 @@ import pytest
 from adapters.gateways.vietqr import build_vietqr
 from adapters.http import create_client
 from core.money import Money
-from tests.contracts.gateway_rigs import ACCOUNT, BANK_BIN, MONDAY, World, free_listener, open_world
+from tests.contracts.rigs.rig import ACCOUNT, BANK_BIN, MONDAY
+from tests.contracts.rigs.serving import free_listener
+from tests.contracts.rigs.world import World, open_world
 
 ROOT = Path(__file__).parents[2]
 CODE = build_vietqr(BANK_BIN, ACCOUNT, Money(150_000), "MC1234567ABC LE PHI")
 PROGRAM = textwrap.dedent(
     """
     import sys
-    from dataclasses import replace
     from datetime import datetime
     from pathlib import Path
-    from adapters.simulators.server import create_server, run_server
-    from tests.contracts.gateway_rigs import server_config
+    from adapters.simulators.server import run_server
+    from tests.contracts.rigs.all_parties import all_simulators
 
     port, state, now = int(sys.argv[1]), Path(sys.argv[2]), datetime.fromisoformat(sys.argv[3])
-    config = replace(server_config(f"http://127.0.0.1:{port}"), tick_seconds=0.05)
-    app = create_server(clock=lambda: now, state_dir=state, config=config, environment="test")
-    run_server(app, port=port)
+    run_server(all_simulators(f"http://127.0.0.1:{port}", state, lambda: now), port=port)
     """
 )
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    with open_world("bank_transfer", tmp_path) as opened:
+    with open_world("vietqr", tmp_path) as opened:
         yield opened
 
 

@@ -32,7 +32,7 @@ from core.actors import Role
 from core.clock import at_vietnam_time
 from core.db import reading
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import EventState, GatewayEvent
 from payments.states import BillStatus, PaymentStatus
 from reconciliation.intake import raw_file
@@ -151,7 +151,7 @@ def test_an_unknown_reference_is_said_so_to_people_and_programs(
         page = visitor.get(f"{base}/bills/{UNKNOWN}")
         assert page.status_code == 404
         assert "P001" in page.text
-        form = visitor.post(f"{base}/bills/{UNKNOWN}/payments", data={"channel": "vnpay"})
+        form = visitor.post(f"{base}/bills/{UNKNOWN}/payments", data={"rail": "vnpay"})
         assert form.status_code == 404
         answer = visitor.get(f"{base}/api/v1/bills/{UNKNOWN}", headers=live.portal_headers("x"))
         _is_problem(answer, 404, "P001")
@@ -160,10 +160,10 @@ def test_an_unknown_reference_is_said_so_to_people_and_programs(
 # What channels send
 
 
-def _pending(live: Live, channel: Channel) -> str:
+def _pending(live: Live, rail: Rail) -> str:
     reference = live.issue()
     url = f"{live.places.pages}/bills/{reference}/payments"
-    assert live.caller.submit(url, {"channel": channel.value}).is_redirect
+    assert live.caller.submit(url, {"rail": rail.value}).is_redirect
     return reference
 
 
@@ -178,7 +178,7 @@ def _newest_event(live: Live) -> GatewayEvent:
 def test_a_wrong_signature_of_vnpay_is_kept_and_believed_nothing(
     live: Live, visitor: httpx2.Client
 ) -> None:
-    reference = _pending(live, Channel.VNPAY)
+    reference = _pending(live, Rail.VNPAY)
     [attempt] = live.attempts(reference)
     asked = parse_qs(urlsplit(attempt.redirect_url or "").query)
     notice = {name: values[0] for name, values in asked.items()} | {
@@ -187,7 +187,9 @@ def test_a_wrong_signature_of_vnpay_is_kept_and_believed_nothing(
         "vnp_TransactionNo": "14999999",
         "vnp_SecureHash": "0" * 128,
     }
-    url = f"{live.places.pages}/channels/vnpay/{WARDS[0].terminal}/notice"
+    url = (
+        f"{live.places.pages}/channels/vnpay/{WARDS[0].contracts[Rail.VNPAY].merchant_code}/notice"
+    )
     with adding(live, gateway_event=1):
         answer = visitor.get(url, params=notice)
     assert (answer.status_code, answer.json()["RspCode"]) == (200, "97")
@@ -201,10 +203,11 @@ def test_a_wrong_signature_of_vnpay_is_kept_and_believed_nothing(
 def test_a_wrong_signature_of_stripe_is_kept_and_believed_nothing(
     live: Live, visitor: httpx2.Client
 ) -> None:
-    reference = _pending(live, Channel.STRIPE)
+    reference = _pending(live, Rail.STRIPE)
     body = b'{"id": "evt_1", "object": "event", "type": "checkout.session.completed"}'
     seconds = int(live.settings.clock().timestamp())
-    url = f"{live.places.pages}/channels/stripe/{WARDS[0].stripe_account}/notice"
+    merchant = WARDS[0].contracts[Rail.STRIPE].merchant_code
+    url = f"{live.places.pages}/channels/stripe/{merchant}/notice"
     with adding(live, gateway_event=1):
         answer = visitor.post(
             url, content=body, headers={"stripe-signature": f"t={seconds},v1={'0' * 64}"}
@@ -323,9 +326,7 @@ def test_a_pay_form_that_is_sent_many_times_at_once_begins_one_attempt(live: Liv
     reference = live.issue()
     url = f"{live.places.pages}/bills/{reference}/payments"
     with adding(live, payment=1), ThreadPoolExecutor(4) as people:
-        answers = list(
-            people.map(lambda _: live.caller.submit(url, {"channel": "vnpay"}), range(4))
-        )
+        answers = list(people.map(lambda _: live.caller.submit(url, {"rail": "vnpay"}), range(4)))
     assert {answer.status_code for answer in answers} == {303}
     [attempt] = live.attempts(reference)
     addresses = {answer.headers["location"] for answer in answers}
@@ -339,7 +340,7 @@ def test_an_expired_bill_takes_no_money(live: Live, visitor: httpx2.Client) -> N
     assert live.bill(reference).status is BillStatus.EXPIRED
     url = f"{live.places.pages}/bills/{reference}"
     with adding(live):
-        answer = visitor.post(f"{url}/payments", data={"channel": "vnpay"})
+        answer = visitor.post(f"{url}/payments", data={"rail": "vnpay"})
     assert answer.status_code == 409
     assert "P003" in answer.text
     assert "The last day to pay has passed" in visitor.get(url).text

@@ -24,6 +24,7 @@ from payments.states import PaymentStatus
 from reconciliation.models import EvidenceFile, Mismatch
 from reconciliation.ports import Outcome
 from reconciliation.queries import latest_runs
+from reconciliation.states import ItemKind, MismatchType
 from scheduler.runs import JobRun, RunOutcome
 from tests.support.demo import ROOT, demo_command, demo_environment, demo_fingerprint, play_demo
 
@@ -101,6 +102,12 @@ def test_most_is_matched_and_each_fault_is_flagged_as_what_it_is(session: Any) -
         select(func.count()).select_from(Payment).where(Payment.confirmed_at.is_not(None))
     ).one()
     assert confirmed > 60
+
+
+def test_no_settlement_came_by_two_ways(session: Any) -> None:
+    repeated = select(Mismatch.item_kind).where(Mismatch.type == MismatchType.DUPLICATE_LINE)
+
+    assert set(session.exec(repeated)) <= {ItemKind.BANK}
 
 
 def test_a_lost_notice_leaves_no_payment_in_doubt(session: Any) -> None:

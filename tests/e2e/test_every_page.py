@@ -13,7 +13,7 @@ from sqlmodel import select
 from app.demo.city import STAFF, WARDS
 from core.actors import Role
 from core.db import reading
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import Receipt
 from reconciliation.models import EvidenceFile, Mismatch, Resolution
 from reconciliation.states import ItemKind
@@ -131,8 +131,8 @@ def scenery(live: Live, browser: Browser) -> Iterator[Scenery]:
 def _let_people_pay(scenery: Scenery) -> None:
     live, ids = scenery.live, scenery.ids
     ids["paid"] = live.issue()
-    _pay_online(live, ids["paid"], Channel.VNPAY)
-    _pay_online(live, live.issue(), Channel.STRIPE)
+    _pay_online(live, ids["paid"], Rail.VNPAY)
+    _pay_online(live, live.issue(), Rail.STRIPE)
     wrong = [live.issue(ward=WARDS[2]) for _ in range(3)]
     for reference in wrong:
         _transfer(live, reference, less_by=1_000)
@@ -144,10 +144,10 @@ def _let_people_pay(scenery: Scenery) -> None:
     live.post_bill(**dossier)
     ids["dossier"] = dossier["dossier_code"]
     waiting = live.issue(ward=WARDS[1])
-    _begin(live, waiting, Channel.BANK_TRANSFER)
+    _begin(live, waiting, Rail.VIETQR)
     ids["transfer"] = live.attempts(waiting)[0].id
     ids["doubt"] = live.issue()
-    _begin(live, ids["doubt"], Channel.VNPAY)
+    _begin(live, ids["doubt"], Rail.VNPAY)
     ids["pending"] = live.attempts(ids["doubt"])[0].id
     ids["payment"] = live.attempts(ids["paid"])[0].id
     ids["account"] = WARDS[0].account_number
@@ -200,20 +200,20 @@ def _decisions(live: Live) -> dict[str, str]:
         return {row.mismatch_id: row.id for row in session.exec(select(Resolution))}
 
 
-def _begin(live: Live, reference: str, channel: Channel) -> None:
+def _begin(live: Live, reference: str, rail: Rail) -> None:
     url = f"{live.places.pages}/bills/{reference}/payments"
-    assert live.caller.submit(url, {"channel": channel.value}).is_redirect
+    assert live.caller.submit(url, {"rail": rail.value}).is_redirect
 
 
-def _pay_online(live: Live, reference: str, channel: Channel) -> None:
-    _begin(live, reference, channel)
+def _pay_online(live: Live, reference: str, rail: Rail) -> None:
+    _begin(live, reference, rail)
     deed = {"url": live.attempts(reference)[0].redirect_url, "outcome": "pay"}
-    live.caller.post(f"{live.places.simulators}/{channel}/_control/act", deed)
+    live.caller.post(f"{live.places.simulators}/{rail}/_control/act", deed)
     live.settle()
 
 
 def _transfer(live: Live, reference: str, *, less_by: int) -> None:
-    _begin(live, reference, Channel.BANK_TRANSFER)
+    _begin(live, reference, Rail.VIETQR)
     [attempt] = live.attempts(reference)
     order = {
         "payload": attempt.qr_payload,

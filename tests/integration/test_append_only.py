@@ -16,7 +16,9 @@ from sqlmodel import Session, SQLModel, select
 from core.clock import business_day
 from core.crypto import sha256_hex
 from core.db import transaction
-from payments.channels import Channel
+from core.money import Currency
+from payments.channels import Rail
+from payments.gateway_models import CreditNotice, CreditState
 from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod
@@ -37,11 +39,11 @@ from tests.support.books import everything
 from tests.support.clock import FrozenClock
 from tests.support.gateway import a_notice
 
-MIGRATION = Path(__file__).parents[2] / "alembic" / "versions" / "0002_append_only.py"
+MIGRATIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
 
-def _migration() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("append_only", MIGRATION)
+def _migration(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, MIGRATIONS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -49,8 +51,10 @@ def _migration() -> ModuleType:
     return module
 
 
-APPEND_ONLY: dict[str, list[tuple[str, ...]]] = _migration().APPEND_ONLY
-EVIDENCE: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = _migration().EVIDENCE
+APPEND_ONLY: dict[str, list[tuple[str, ...]]] = _migration("0002_append_only").APPEND_ONLY
+EVIDENCE: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = (
+    _migration("0002_append_only").EVIDENCE | _migration("0003_rails").EVIDENCE
+)
 PROTECTED = sorted([*APPEND_ONLY, *EVIDENCE])
 
 
@@ -60,7 +64,7 @@ def _fill(session: Session, clock: FrozenClock) -> None:
     account, day = city.accounts[0], business_day(clock())
     bills = [a_bill(session, city, clock=clock, number=number) for number in (1, 2, 3)]
     settled = a_paid_payment(session, bills[0], clock=clock)
-    transfer = a_paid_payment(session, bills[1], clock=clock, channel=Channel.BANK_TRANSFER)
+    transfer = a_paid_payment(session, bills[1], clock=clock, rail=Rail.VIETQR)
     a_settlement(session, account, [settled], clock=clock)
     lines = [
         a_line(day, transfer.amount_minor, f"{bills[1].bill_reference} le phi", bank_ref="FT1"),
@@ -78,6 +82,9 @@ def _fill(session: Session, clock: FrozenClock) -> None:
                          summary_sha256=sha256_hex(b"")),
         Refund(payment_id=settled.id, account_id=account.id, refund_reference="R", amount_minor=1,
                reason="r", requested_by="a", created_at=now),
+        CreditNotice(rail=Rail.SEPAY, merchant_code="1", credit_key="1", account_id=account.id,
+                     amount_minor=1, currency=Currency.VND, narrative="n", booked_at=now,
+                     received_at=now, state=CreditState.WAITING),
         Remittance(account_id=account.id, reference="REM", amount_minor=1, parts={"x": 1},
                    prepared_by="a", created_at=now),
         MismatchEvent(mismatch_id=mismatch_id, at=now, actor_id="a", actor_name="A",
@@ -129,7 +136,7 @@ def test_every_protected_table_has_something_to_attack(filled: Engine) -> None:
 
 
 def test_the_migration_knows_every_unique_key_of_the_tables_it_protects() -> None:
-    while_keys = _migration().WHILE
+    while_keys = _migration("0002_append_only").WHILE
     for name in PROTECTED:
         table = SQLModel.metadata.tables[name]
         whole = {tuple(column.name for column in table.primary_key)}
@@ -257,7 +264,7 @@ def test_sqlite_replaces_no_reversal_and_no_row_in_force(stranger: sqlite3.Conne
         )
     assert _count(stranger, "journal_entry") == before
     fresh = {"id": "'fresh'", "number": "'N'", "token": "'T'", "match_id": "'fresh'"}
-    for table in _migration().WHILE:
+    for table in _migration("0002_append_only").WHILE:
         _replace(stranger, table, {k: v for k, v in fresh.items() if k in _columns(table)})
 
 
@@ -281,7 +288,7 @@ def test_sqlite_replaces_no_row_by_its_rowid(stranger: sqlite3.Connection) -> No
 
 def test_sqlite_lets_no_row_take_the_place_of_another(stranger: sqlite3.Connection) -> None:
     stranger.execute(
-        "INSERT INTO gateway_event SELECT 'second', channel, merchant_code, method, query_string,"
+        "INSERT INTO gateway_event SELECT 'second', rail, merchant_code, method, query_string,"
         " headers, body, received_at, state, result, error, 'other', payment_id, processed_at"
         " FROM gateway_event LIMIT 1"
     )

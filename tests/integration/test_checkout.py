@@ -14,7 +14,7 @@ from core.db import reading, transaction
 from core.money import Money
 from core.settings import Settings
 from payments.billing import cancel_bill
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.checkout import due_queries, open_attempt, record_start_unknown
 from payments.collection import confirm_payment
 from payments.errors import (
@@ -54,10 +54,10 @@ def bill(engine: Engine, city: City, clock: FrozenClock) -> Bill:
 
 def _begin(
     engine: Engine, gateways: FakeGateways, reference: str, clock: FrozenClock,
-    *, channel: Channel = Channel.VNPAY, try_again: bool = False,
+    *, rail: Rail = Rail.VNPAY, try_again: bool = False,
 ) -> Payment:  # fmt: skip
     return begin_payment(
-        engine, gateways, reference, channel, payer_ip="127.0.0.1", locale="vi",
+        engine, gateways, reference, rail, payer_ip="127.0.0.1", locale="vi",
         try_again=try_again, clock=clock, settings=Settings(),
     )  # fmt: skip
 
@@ -201,13 +201,13 @@ def test_a_second_attempt_needs_the_payers_word_while_the_first_may_collect(
     session: Session, clock: FrozenClock
 ) -> None:
     bill = a_bill(session, a_city(session), clock=clock)
-    first = open_attempt(session, bill.id, Channel.VNPAY, minutes=15, clock=clock)
+    first = open_attempt(session, bill.id, Rail.VNPAY, minutes=15, clock=clock)
     with pytest.raises(PaymentInProgressError):
-        open_attempt(session, bill.id, Channel.BANK_TRANSFER, minutes=15, clock=clock)
+        open_attempt(session, bill.id, Rail.VIETQR, minutes=15, clock=clock)
     clock.advance(minutes=16)  # its page has closed; what became of it is not known yet
     with pytest.raises(PaymentInProgressError):
-        open_attempt(session, bill.id, Channel.VNPAY, minutes=15, clock=clock)
-    second = open_attempt(session, bill.id, Channel.VNPAY, minutes=15, try_again=True, clock=clock)
+        open_attempt(session, bill.id, Rail.VNPAY, minutes=15, clock=clock)
+    second = open_attempt(session, bill.id, Rail.VNPAY, minutes=15, try_again=True, clock=clock)
     assert (second.attempt, second.merchant_reference) == (2, f"{bill.bill_reference}-2")
     clock.advance(minutes=3)
     assert {p.id for p in due_queries(session, now=clock())} == {first.id, second.id}
@@ -217,7 +217,7 @@ def test_a_shown_transfer_code_can_be_paid_as_long_as_the_bill(
     session: Session, clock: FrozenClock
 ) -> None:
     bill = a_bill(session, a_city(session), clock=clock)
-    payment = a_payment(session, bill, clock=clock, channel=Channel.BANK_TRANSFER)
+    payment = a_payment(session, bill, clock=clock, rail=Rail.VIETQR)
     assert payment.expires_at == end_of_day(bill.expires_on)
     assert payment.next_query_at is None
 
@@ -245,7 +245,7 @@ def test_nothing_is_asked_for_a_bill_that_is_not_payable(
     session.flush()
     before = everything(session)
     with pytest.raises(BillNotPayableError):
-        open_attempt(session, bill.id, Channel.VNPAY, minutes=15, clock=clock)
+        open_attempt(session, bill.id, Rail.VNPAY, minutes=15, clock=clock)
     assert everything(session) == before
 
 
@@ -254,7 +254,7 @@ def test_a_channel_that_the_office_does_not_offer_is_refused(
 ) -> None:
     bill = a_bill(session, a_city(session), clock=clock)
     with pytest.raises(ChannelNotOfferedError):
-        open_attempt(session, bill.id, Channel.STRIPE, minutes=15, clock=clock)
+        open_attempt(session, bill.id, Rail.STRIPE, minutes=15, clock=clock)
 
 
 def test_an_unknown_bill_opens_nothing(

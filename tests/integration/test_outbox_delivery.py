@@ -19,7 +19,7 @@ from core.outbox import (
     replay,
     tell,
 )
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import GatewayRefusedError, GatewayUnavailableError
 from payments.inbox import record_gateway_event
 from payments.models import ApiClient, Bill, EventState, GatewayEvent, Payment, Refund
@@ -56,7 +56,7 @@ def a_pending(engine: Engine, clock: FrozenClock, *, count: int = 1) -> list[Pay
     with transaction(engine) as session:
         city = a_city(session)
         bills = [a_bill(session, city, clock=clock, number=n + 1) for n in range(count)]
-        return [a_payment(session, bill, clock=clock, channel=Channel.VNPAY) for bill in bills]
+        return [a_payment(session, bill, clock=clock, rail=Rail.VNPAY) for bill in bills]
 
 
 def now(engine: Engine, payment: Payment) -> Payment:

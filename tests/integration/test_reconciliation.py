@@ -17,7 +17,7 @@ from core.actors import SYSTEM, Actor
 from core.db import transaction
 from core.money import Money
 from core.outbox import OutboxMessage
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.collection import confirm_payment
 from payments.ledger import chart
 from payments.ledger.balances import balance_of, broken_rules
@@ -487,7 +487,7 @@ def test_a_payment_in_doubt_stays_in_doubt_without_evidence(
 ) -> None:
     attempt = a_payment(
         session, a_bill(session, world.city, clock=clock, number=2), clock=clock,
-        channel=Channel.VNPAY,
+        rail=Rail.VNPAY,
     )  # fmt: skip
     clock.advance(days=30)
     compare(session, world.account, clock=clock)

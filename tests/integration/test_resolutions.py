@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import Session, col, select
 
 from core.actors import Actor
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.ledger.balances import balance_of, broken_rules
 from payments.models import Bill, Payment, Receipt, ReceiptStatus
 from payments.states import BillStatus, PaymentStatus
@@ -128,7 +128,7 @@ def test_a_bank_line_for_a_card_payment_becomes_a_transfer_of_its_bill(
 ) -> None:
     """Its clearing account must not wait for a payout that never comes."""
     other = a_bill(session, world.city, clock=clock, number=2)
-    card = a_payment(session, other, clock=clock, channel=Channel.VNPAY)
+    card = a_payment(session, other, clock=clock, rail=Rail.VNPAY)
     line = a_strange_line(session, world, clock)
     decide(line, ResolutionKind.MATCH, f"payment:{card.id}")
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_carried_out_is_refused_before_anybody_approves(
 ) -> None:
     city = world.city
     other = a_bill(session, city, clock=clock, commune=1, number=7)
-    far = a_payment(session, other, clock=clock, channel=Channel.BANK_TRANSFER)
+    far = a_payment(session, other, clock=clock, rail=Rail.VIETQR)
     debit = a_line(DAY, -9_000, "rut tien", bank_ref="D1")
     receive(session, world.account, STRANGE, debit, clock=clock)
     compare(session, world.account, clock=clock)

@@ -9,7 +9,7 @@ from sqlmodel import Session, select
 
 from core.actors import Actor, PermissionDeniedError, Role
 from core.crypto import sha256_hex
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.inbox import process_gateway_event, record_gateway_event
 from payments.models import EventState, GatewayEvent, Payment
 from payments.ports import NoticeResult, RawEvent
@@ -80,7 +80,7 @@ def test_a_signed_notice_of_one_merchant_does_not_pay_for_another(
         "outcome": "succeeded", "amount": payment.amount_minor, "txn": "T1",
     }  # fmt: skip
     raw = RawEvent(
-        Channel.VNPAY, "POST", "", {"x-signature": "right"}, json.dumps(body).encode(), clock()
+        Rail.VNPAY, "POST", "", {"x-signature": "right"}, json.dumps(body).encode(), clock()
     )
     event = record_gateway_event(session, raw, "ANOTHER1")
 

@@ -17,7 +17,7 @@ from core.clock import at_vietnam_time
 from core.db import make_engine, transaction
 from core.errors import NotFoundError
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.ledger.models import AccountingPeriod
 from payments.models import Bill
 from payments.states import BillStatus, PaymentStatus
@@ -346,7 +346,7 @@ def test_overdue_bills_and_transfer_codes_expire_once(
     context = a_context(engine, clock, tmp_path)
     with transaction(engine) as session:
         bill = a_bill(session, world.city, clock=clock, number=2)
-        card = a_payment(session, bill, clock=clock, channel=Channel.VNPAY)
+        card = a_payment(session, bill, clock=clock, rail=Rail.VNPAY)
     clock.advance(days=60)
     due_at = get_job("expire").due_at(clock())
     for _ in range(2):

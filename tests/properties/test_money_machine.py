@@ -23,7 +23,7 @@ from core.actors import Actor, Role
 from core.errors import DoisoatError
 from core.money import Money
 from payments.billing import cancel_bill, exempt_bill, expire_bills
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.collection import reverse_payment
 from payments.inbox import process_gateway_event, record_gateway_event
 from payments.ledger.balances import balance_of, broken_rules, trial_balance
@@ -88,7 +88,7 @@ class MoneyMachine(RuleBasedStateMachine):
         """Begin where it matters: one bill with several attempts that may all still collect."""
         self.issue()
         for _ in range(attempts):
-            self.open(0, Channel.VNPAY)
+            self.open(0, Rail.VNPAY)
 
     @precondition(lambda self: len(self.bills) < 2)
     @rule()
@@ -97,12 +97,12 @@ class MoneyMachine(RuleBasedStateMachine):
         self.bills.append(a_bill(self.session, self.city, clock=self.clock, number=number))
 
     @precondition(lambda self: len(self.payments) < 4)
-    @rule(pick=PICK, channel=st.sampled_from([Channel.VNPAY, Channel.BANK_TRANSFER]))
-    def open(self, pick: int, channel: Channel) -> None:
+    @rule(pick=PICK, rail=st.sampled_from([Rail.VNPAY, Rail.VIETQR]))
+    def open(self, pick: int, rail: Rail) -> None:
         self.clock.advance(hours=1)
         bill = self.bills[pick % len(self.bills)]
         with self._refusal_changes_nothing():
-            payment = a_payment(self.session, bill, clock=self.clock, channel=channel)
+            payment = a_payment(self.session, bill, clock=self.clock, rail=rail)
             if payment not in self.payments:
                 self.payments.append(payment)
 
@@ -211,8 +211,8 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @invariant()
     def clearing_is_what_channels_collected_and_did_not_send_back(self) -> None:
-        for channel in (Channel.VNPAY, Channel.BANK_TRANSFER):
-            mine = {payment.id: payment for payment in self.payments if payment.channel is channel}
+        for rail in (Rail.VNPAY, Rail.VIETQR):
+            mine = {payment.id: payment for payment in self.payments if payment.rail is rail}
             held = sum(
                 payment.collected_minor or 0
                 for payment in mine.values()
@@ -222,7 +222,7 @@ class MoneyMachine(RuleBasedStateMachine):
                 for refund in self.refunds
                 if refund.payment_id in mine and refund.status is RefundStatus.SUCCEEDED
             )
-            assert balance_of(self.session, f"clearing:{channel}") == held
+            assert balance_of(self.session, f"clearing:{rail.channel}") == held
 
     @invariant()
     def a_bill_says_what_it_holds(self) -> None:

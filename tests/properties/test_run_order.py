@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine
 from sqlmodel import Session, col, select
 
 from core.db import transaction
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.ledger.balances import broken_rules, trial_balance
 from payments.models import Bill, Payment, Receipt, ReceiptStatus
 from payments.states import PaymentStatus
@@ -46,7 +46,7 @@ class City:
         bills = [a_bill(session, world.city, clock=clock, number=n) for n in range(2, 8)]
         self.bills = [world.bill, *bills]
         for bill in bills[:3]:
-            a_payment(session, bill, clock=clock, channel=Channel.BANK_TRANSFER)
+            a_payment(session, bill, clock=clock, rail=Rail.VIETQR)
         session.add(_a_second_attempt(world.payment))
         session.flush()
         self.cards = [a_paid_payment(session, bill, clock=clock) for bill in bills[3:]]

@@ -10,7 +10,7 @@ from typing import Any
 from sqlmodel import Session
 
 from core.money import Currency
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.models import (
     Bill,
     CollectingAccount,
@@ -35,6 +35,13 @@ from reconciliation.ports import BalanceCheck, Outcome
 
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 _FAR = date(2027, 12, 31)
+
+RAIL_OF = {"bank_transfer": Rail.VIETQR} | {
+    channel.value: Rail(channel.value)
+    for channel in Channel
+    if channel is not Channel.BANK_TRANSFER
+}
+"""The rail over which a channel of the files is paid."""
 
 
 def load_dataset(session: Session, folder: Path) -> tuple[CollectingAccount, date]:
@@ -141,6 +148,7 @@ def _payments(session: Session, path: Path, account: CollectingAccount, office: 
                     account_id=account.id,
                     attempt=number,
                     channel=Channel(row["channel"]),
+                    rail=RAIL_OF[row["channel"]],
                     merchant_reference=f"{row['bill_reference']}-{number}",
                     amount_minor=amount,
                     currency=Currency(row["currency"]),

@@ -11,7 +11,7 @@ from sqlmodel import Session
 from core.actors import SYSTEM, Actor
 from core.clock import Clock, business_day
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Channel, Rail
 from payments.models import Bill, CollectingAccount, Payment
 from reconciliation.engine import run_reconciliation
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
@@ -44,7 +44,7 @@ def a_world(session: Session, *, clock: Clock) -> World:
     """Make a city, a bill of 83,000 and a QR code shown for it."""
     city = a_city(session)
     bill = a_bill(session, city, clock=clock)
-    payment = a_payment(session, bill, clock=clock, channel=Channel.BANK_TRANSFER)
+    payment = a_payment(session, bill, clock=clock, rail=Rail.VIETQR)
     session.add(
         ProviderContract(
             account_id=city.accounts[0].id,

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from core.money import Money
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import InvalidSignatureError, MalformedNoticeError
 from payments.ports import (
     Capabilities,
@@ -37,13 +37,13 @@ def _start_well(request: StartRequest) -> StartedPayment:
 class FakeGateway:
     """A channel that keeps what it was asked, and does as ``on_start`` says."""
 
-    channel: Channel = Channel.VNPAY
+    rail: Rail = Rail.VNPAY
     on_start: Callable[[StartRequest], StartedPayment] = _start_well
     started: list[StartRequest] = field(default_factory=list)
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(True, True, True, True, True)
+        return Capabilities(redirects=True, notices=True, queries=True, refunds=True)
 
     def start(self, request: StartRequest) -> StartedPayment:
         self.started.append(request)
@@ -58,7 +58,8 @@ class FakeGateway:
         except (ValueError, KeyError, TypeError, AttributeError) as problem:
             raise MalformedNoticeError("not a notice of this channel") from problem
 
-    def answer(self, result: NoticeResult) -> NoticeAnswer:
+    def answer(self, event: RawEvent, result: NoticeResult) -> NoticeAnswer:
+        del event
         done = result in {NoticeResult.APPLIED, NoticeResult.ALREADY_APPLIED}
         body = json.dumps({"result": result.value}).encode()
         return NoticeAnswer(200 if done else 409, body)
@@ -76,8 +77,8 @@ class FakeGateways:
 
     gateway: FakeGateway = field(default_factory=FakeGateway)
 
-    def get(self, channel: Channel, merchant_code: str) -> FakeGateway:
-        del channel, merchant_code
+    def get(self, rail: Rail, merchant_code: str) -> FakeGateway:
+        del rail, merchant_code
         return self.gateway
 
 
@@ -105,7 +106,7 @@ def a_notice(reference: str, **said: Any) -> RawEvent:
 def raw_notice(body: bytes, *, signature: str = "right") -> RawEvent:
     """Return any body as a message of the channel."""
     return RawEvent(
-        channel=Channel.VNPAY,
+        rail=Rail.VNPAY,
         method="POST",
         query_string="",
         headers={"x-signature": signature},

@@ -10,7 +10,7 @@ from adapters.gateways.vietqr import VietQRGateway
 from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from core.clock import Clock
 from core.outbox import MessageKind, OutboxMessage
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import ChannelNotOfferedError, GatewayUnavailableError
 from payments.ports import (
     Capabilities,
@@ -58,8 +58,8 @@ class AnsweringGateway:
     notices: FakeGateway = field(default_factory=FakeGateway)
 
     @property
-    def channel(self) -> Channel:
-        return Channel.VNPAY
+    def rail(self) -> Rail:
+        return Rail.VNPAY
 
     @property
     def capabilities(self) -> Capabilities:
@@ -71,8 +71,8 @@ class AnsweringGateway:
     def verify_notice(self, event: RawEvent) -> GatewayNotice:
         return self.notices.verify_notice(event)
 
-    def answer(self, result: NoticeResult) -> NoticeAnswer:
-        return self.notices.answer(result)
+    def answer(self, event: RawEvent, result: NoticeResult) -> NoticeAnswer:
+        return self.notices.answer(event, result)
 
     def query(self, query: PaymentQuery) -> GatewayNotice:
         self.asked.append(query)
@@ -90,10 +90,10 @@ class OneGateway:
     gateway: AnsweringGateway = field(default_factory=AnsweringGateway)
     missing: frozenset[str] = frozenset()
 
-    def get(self, channel: Channel, merchant_code: str) -> PaymentGateway:
+    def get(self, rail: Rail, merchant_code: str) -> PaymentGateway:
         if merchant_code in self.missing:
-            raise ChannelNotOfferedError(f"{channel} is not configured")
-        return VietQRGateway() if channel is Channel.BANK_TRANSFER else self.gateway
+            raise ChannelNotOfferedError(f"{rail} is not configured")
+        return VietQRGateway() if rail is Rail.VIETQR else self.gateway
 
 
 @dataclass

@@ -27,7 +27,6 @@ from app.demo.city import (
     procedure_codes,
     read_portal_keys,
     register_portal,
-    write_merchants,
 )
 from app.demo.deliveries import deliver_settlements, deliver_statements
 from app.demo.places import HOST, Places
@@ -196,7 +195,6 @@ def installation(folder: Path, *, database_url: str = "") -> Iterator[Live]:
     for needed in (places.inbox, places.logs, places.simulators_folder):
         needed.mkdir(parents=True)
     move_clock(settings.clock_file, at_vietnam_time(FIRST_DAY, 9))
-    write_merchants(places)
     variables = places.overrides() | {"var_dir": str(folder), "database_url": database_url}
     parts = Parts(places.logs, variables)
     caller = Caller(parts.check)
@@ -222,7 +220,7 @@ def _open_city(settings: Settings, places: Places) -> Iterator[JobContext]:
     engine.dispose()
     context = make_context(settings)
     with transaction(context.engine) as session:
-        load_city(session, clock=context.clock)
+        load_city(session, vault=context.vault, clock=context.clock)
         keys = register_portal(session, places, vault=context.vault, clock=context.clock)
     assert keys is not None
     keep_portal_keys(places, keys)

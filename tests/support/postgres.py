@@ -53,12 +53,15 @@ def find_binaries() -> Path:
 class PostgresServer:
     """One server process with its own data, for as long as a test session lasts.
 
-    PostgreSQL refuses to run as root; there another user of the system runs it.
+    PostgreSQL refuses to run as root; there another user of the system runs it. Tests run it
+    fast and forgetful, in memory; benchmarks as it runs in production, on a disk.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Sequence[str] = _FAST, *, folder: Path | None = None) -> None:
+        self._settings = settings
         self._binaries = find_binaries()
-        self._folder = Path(tempfile.mkdtemp(prefix="doisoat-pg-", dir=quick_folder()))
+        place = folder or quick_folder()
+        self._folder = Path(tempfile.mkdtemp(prefix="doisoat-pg-", dir=place))
         self._user = _unprivileged_user() if os.geteuid() == 0 else None
         if self._user is not None:
             shutil.chown(self._folder, self._user)
@@ -72,7 +75,7 @@ class PostgresServer:
         data = str(self._folder / "data")
         self._run("initdb", "-D", data, "-A", "trust", "-U", OWNER, "-E", "UTF8", "--no-sync",
                   "--locale=C.UTF-8")  # fmt: skip
-        options = " ".join(f"-c {setting}" for setting in _FAST)
+        options = " ".join(f"-c {setting}" for setting in self._settings)
         self._run("pg_ctl", "-D", data, "-w", "-l", str(self._folder / "log"),
                   "-o", f"-k {self._folder} {options}", "start")  # fmt: skip
 

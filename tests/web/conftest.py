@@ -17,7 +17,7 @@ from app.main import create_app
 from core.actors import Role
 from core.db import transaction
 from core.settings import Settings
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.errors import GatewayUnavailableError
 from payments.ports import StartedPayment, StartRequest
 from scheduler.context import JobContext
@@ -51,9 +51,9 @@ class ScriptedGateway:
 class ScriptedGateways:
     redirect: ScriptedGateway = field(default_factory=ScriptedGateway)
 
-    def get(self, channel: Channel, merchant_code: str) -> ScriptedGateway | VietQRGateway:
+    def get(self, rail: Rail, merchant_code: str) -> ScriptedGateway | VietQRGateway:
         del merchant_code
-        return VietQRGateway() if channel is Channel.BANK_TRANSFER else self.redirect
+        return VietQRGateway() if rail is Rail.VIETQR else self.redirect
 
 
 @dataclass

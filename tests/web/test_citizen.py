@@ -6,7 +6,7 @@ import pytest
 from sqlmodel import select
 
 from core.db import reading, transaction
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.collection import end_attempt, reverse_payment
 from payments.models import Bill, Payment, Receipt
 from payments.states import PaymentEvent, PaymentStatus
@@ -21,10 +21,10 @@ def _bill(site: Site, number: int = 1) -> Bill:
         return a_bill(session, site.city, clock=site.clock, number=number, payer_name=NAME)
 
 
-def _paid(site: Site, channel: Channel = Channel.VNPAY) -> tuple[Bill, Payment]:
+def _paid(site: Site, rail: Rail = Rail.VNPAY) -> tuple[Bill, Payment]:
     with transaction(site.engine) as session:
         bill = a_bill(session, site.city, clock=site.clock, payer_name=NAME)
-        return bill, a_paid_payment(session, bill, clock=site.clock, channel=channel)
+        return bill, a_paid_payment(session, bill, clock=site.clock, rail=rail)
 
 
 def _payments(site: Site) -> list[Payment]:
@@ -106,7 +106,7 @@ def test_sending_the_pay_form_twice_begins_one_payment(site_on_each: Site) -> No
     bill = _bill(site)
     client = site.visitor()
     answers = [
-        client.post(f"/bills/{bill.bill_reference}/payments", data={"channel": "vnpay"})
+        client.post(f"/bills/{bill.bill_reference}/payments", data={"rail": "vnpay"})
         for _ in range(2)
     ]
     assert {answer.headers["location"] for answer in answers} == {"http://127.0.0.1:9999/pay"}
@@ -117,7 +117,7 @@ def test_sending_the_pay_form_twice_begins_one_payment(site_on_each: Site) -> No
 
 def test_a_channel_has_to_be_chosen(site: Site) -> None:
     bill = _bill(site)
-    for data in ({}, {"channel": "stripe"}, {"channel": "cash"}):
+    for data in ({}, {"rail": "stripe"}, {"rail": "cash"}):
         answer = site.visitor().post(f"/bills/{bill.bill_reference}/payments", data=data)
         assert answer.status_code == 422
         assert "Choose how you want to pay" in answer.text
@@ -128,7 +128,7 @@ def test_a_lost_answer_leads_to_a_page_that_says_we_are_asking(site: Site) -> No
     site.gateways.redirect.unavailable = True
     bill = _bill(site)
     client = site.visitor()
-    answer = client.post(f"/bills/{bill.bill_reference}/payments", data={"channel": "vnpay"})
+    answer = client.post(f"/bills/{bill.bill_reference}/payments", data={"rail": "vnpay"})
     page = client.get(answer.headers["location"]).text
     assert "We are asking VNPay" in page
     assert "That is not a failure" in page
@@ -138,13 +138,13 @@ def test_a_lost_answer_leads_to_a_page_that_says_we_are_asking(site: Site) -> No
 def test_another_way_needs_a_word_that_the_risk_is_known(site: Site) -> None:
     bill = _bill(site)
     client = site.visitor()
-    client.post(f"/bills/{bill.bill_reference}/payments", data={"channel": "vnpay"})
+    client.post(f"/bills/{bill.bill_reference}/payments", data={"rail": "vnpay"})
     path = f"/bills/{bill.bill_reference}/payments"
-    refused = client.post(path, data={"channel": "bank_transfer"})
+    refused = client.post(path, data={"rail": "vietqr"})
     assert refused.status_code == 409
     assert "you will have paid twice" in refused.text
     assert len(_payments(site)) == 1
-    again = client.post(path, data={"channel": "bank_transfer", "try_again": "yes"})
+    again = client.post(path, data={"rail": "vietqr", "try_again": "yes"})
     assert again.status_code == 303
     assert len(_payments(site)) == 2
 
@@ -153,7 +153,7 @@ def test_the_transfer_page_gives_the_code_and_every_field(site: Site) -> None:
     bill = _bill(site)
     client = site.visitor()
     path = f"/bills/{bill.bill_reference}/payments"
-    onward = client.post(path, data={"channel": "bank_transfer"}).headers["location"]
+    onward = client.post(path, data={"rail": "vietqr"}).headers["location"]
     page = client.get(onward).text
     for text in ("VietinBank", "112000000001", "VND\xa083,000", bill.bill_reference):
         assert text in page
@@ -230,8 +230,8 @@ def test_a_bill_past_its_last_day_offers_no_payment(site: Site) -> None:
     site.clock.move_to(site.clock() + timedelta(days=60))
     page = site.visitor().get(f"/bills/{bill.bill_reference}").text
     assert "The last day to pay has passed" in page
-    assert 'name="channel"' not in page
+    assert 'name="rail"' not in page
     path = f"/bills/{bill.bill_reference}/payments"
-    refused = site.visitor().post(path, data={"channel": "vnpay"})
+    refused = site.visitor().post(path, data={"rail": "vnpay"})
     assert refused.status_code == 409
     assert "P003" in refused.text

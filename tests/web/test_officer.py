@@ -10,7 +10,7 @@ from core.actors import SYSTEM
 from core.clock import business_day
 from core.db import reading, transaction
 from core.outbox import MessageKind, MessageStatus, OutboxMessage, tell
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import Bill, CollectingAccount
 from reconciliation.engine import run_reconciliation
 from reconciliation.models import Mismatch, Resolution
@@ -27,7 +27,7 @@ def _wrong_amount(site: Site, *, commune: int = 0, payer: str = "Trần Văn A")
     with transaction(site.engine) as session:
         account = session.get_one(CollectingAccount, site.city.accounts[commune].id)
         bill = a_bill(session, site.city, clock=site.clock, commune=commune, payer_name=payer)
-        a_payment(session, bill, clock=site.clock, channel=Channel.BANK_TRANSFER)
+        a_payment(session, bill, clock=site.clock, rail=Rail.VIETQR)
         day = business_day(site.clock())
         line = a_line(day, 38_000, f"{bill.bill_reference} {HOSTILE}", bank_ref="FT1", payer=payer)
         a_statement(session, account, [line], day=day, clock=site.clock)

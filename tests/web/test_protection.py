@@ -39,7 +39,7 @@ def test_a_change_from_another_site_is_refused_and_changes_nothing(
     site: Site, headers: dict[str, str], status: int
 ) -> None:
     path = f"/bills/{_a_bill_reference(site)}/payments"
-    answer = site.visitor().post(path, data={"channel": "vnpay"}, headers=headers)
+    answer = site.visitor().post(path, data={"rail": "vnpay"}, headers=headers)
     assert answer.status_code == status
     with reading(site.engine) as session:
         assert len(session.exec(select(Payment)).all()) == (1 if status == 303 else 0)

@@ -5,8 +5,11 @@ import logging
 import httpx2
 import pytest
 
-from adapters.http import MAX_ANSWER_BYTES, create_client, mask, send
-from payments.errors import GatewayUnavailableError
+from adapters.http import MAX_ANSWER_BYTES, Breaker, Caller, create_client, mask, send
+from payments.channels import Rail
+from payments.errors import GatewayRestingError, GatewayUnavailableError
+from payments.ports import GatewayCall
+from tests.support.clock import FrozenClock
 
 URL = "https://party.example/api"
 
@@ -114,3 +117,88 @@ def test_the_clients_own_log_lines_are_masked(
 
     assert "MC1-1" in caplog.text
     assert "abcdef0123" not in caplog.text
+
+
+# ---------------------------------------------------------------- Caller and Breaker
+
+
+def caller_of(
+    answers: list[httpx2.Response | Exception], clock: FrozenClock, kept: list[GatewayCall]
+) -> Caller:
+    return Caller(
+        client_of(answers),
+        rail=Rail.MOMO,
+        merchant_code="M1",
+        clock=clock,
+        record=kept.append,
+    )
+
+
+def test_each_call_is_kept_with_its_secrets_masked() -> None:
+    kept: list[GatewayCall] = []
+    caller = caller_of([httpx2.Response(200, text='{"mac": "abc", "ok": 1}')], FrozenClock(), kept)
+
+    caller.send(
+        "POST",
+        f"{URL}?vnp_SecureHash=beef",
+        idempotent=False,
+        content=b'{"accessKey":"K1","signature":"S1","orderId":"MC1","MaXacThuc":"D1"}',
+    )
+
+    (call,) = kept
+    assert (call.rail, call.merchant_code, call.status) == (Rail.MOMO, "M1", 200)
+    assert "MC1" in call.request
+    for secret in ("K1", "S1", "D1", "beef", "abc"):
+        assert secret not in call.url + call.request + call.answer
+
+
+def test_a_call_without_an_answer_is_kept_as_well() -> None:
+    kept: list[GatewayCall] = []
+    with pytest.raises(GatewayUnavailableError):
+        caller_of([httpx2.ReadTimeout("late")], FrozenClock(), kept).send(
+            "POST", URL, idempotent=False, content=b"\x00a"
+        )
+
+    assert kept[0].status is None
+    assert kept[0].error
+    assert "\x00" not in kept[0].request
+
+
+def test_a_provider_that_does_not_answer_is_left_alone_and_tried_again_later() -> None:
+    clock = FrozenClock()
+    down: list[httpx2.Response | Exception] = [httpx2.ConnectError("down")] * 6
+    caller = caller_of([*down, httpx2.Response(200)], clock, [])
+    for _ in range(5):
+        with pytest.raises(GatewayUnavailableError):
+            caller.send("POST", URL, idempotent=False)
+
+    with pytest.raises(GatewayRestingError):
+        caller.send("POST", URL, idempotent=False)
+    clock.advance(seconds=30)
+    with pytest.raises(GatewayUnavailableError) as tried:
+        caller.send("POST", URL, idempotent=False)
+    assert not isinstance(tried.value, GatewayRestingError)
+    clock.advance(seconds=59)
+    with pytest.raises(GatewayRestingError):
+        caller.send("POST", URL, idempotent=False)
+    clock.advance(seconds=1)
+    assert caller.send("POST", URL, idempotent=False).status == 200
+
+
+def test_a_refusal_of_the_provider_is_an_answer() -> None:
+    caller = caller_of([httpx2.Response(400)] * 9, FrozenClock(), [])
+    for _ in range(9):
+        assert caller.send("POST", URL, idempotent=False).status == 400
+
+
+def test_of_many_only_one_tries_a_provider_that_was_left_alone() -> None:
+    clock = FrozenClock()
+    breaker = Breaker(clock)
+    for _ in range(5):
+        breaker.tell(answered=False)
+    clock.advance(seconds=30)
+    breaker.ask()
+    with pytest.raises(GatewayRestingError):
+        breaker.ask()
+    breaker.tell(answered=True)
+    breaker.ask()

@@ -21,7 +21,7 @@ from app.pages.receipt_pdf import FONTS, ReceiptFacts, receipt_data, receipt_pdf
 from app.pages.standing import standing_of
 from core.money import Currency
 from core.settings import Settings
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.models import Bill, CollectingAccount, Office, OfficeKind, Payment, Receipt
 from payments.queries import Page, PaymentView
 from payments.states import BillStatus, PaymentStatus
@@ -36,7 +36,7 @@ EN, VI = Words(Language.ENGLISH), Words(Language.VIETNAMESE)
 
 def _view(
     status: PaymentStatus,
-    channel: Channel = Channel.VNPAY,
+    rail: Rail = Rail.VNPAY,
     bill_status: BillStatus = BillStatus.OPEN,
 ) -> PaymentView:
     account = CollectingAccount(
@@ -54,7 +54,7 @@ def _view(
         status_at=NOW,
     )  # fmt: skip
     payment = Payment(
-        bill_id=bill.id, account_id=account.id, attempt=1, channel=channel,
+        bill_id=bill.id, account_id=account.id, attempt=1, channel=rail.channel, rail=rail,
         merchant_reference="MC0000000000-1", amount_minor=1000, status=status,
         redirect_url="https://pay.example", qr_payload="x", created_at=NOW, status_at=NOW,
         expires_at=NOW + timedelta(minutes=15), currency=Currency.VND,
@@ -97,12 +97,12 @@ def test_a_reason_of_an_unknown_code_is_the_stored_sentence() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "channel", "bill_status"), list(product(PaymentStatus, Channel, BillStatus))
+    ("status", "rail", "bill_status"), list(product(PaymentStatus, Rail, BillStatus))
 )
 def test_only_the_channels_own_word_ends_a_payment(
-    status: PaymentStatus, channel: Channel, bill_status: BillStatus
+    status: PaymentStatus, rail: Rail, bill_status: BillStatus
 ) -> None:
-    standing = standing_of(_view(status, channel, bill_status), EN, now=NOW + timedelta(days=1))
+    standing = standing_of(_view(status, rail, bill_status), EN, now=NOW + timedelta(days=1))
     told = " ".join([standing.headline, *standing.sentences])
     ended = {PaymentStatus.FAILED, PaymentStatus.EXPIRED, PaymentStatus.CANCELLED}
     assert ("no money was taken" in told.lower() or "before any money was taken" in told) == (
@@ -110,7 +110,7 @@ def test_only_the_channels_own_word_ends_a_payment(
     )
     assert ("Payment received" in told) == (status is PaymentStatus.SUCCEEDED)
     if standing.show_transfer:
-        assert channel is Channel.BANK_TRANSFER
+        assert rail is Rail.VIETQR
         assert bill_status in {BillStatus.OPEN, BillStatus.PARTLY_PAID}
     if standing.may_try_again:
         assert bill_status in {BillStatus.OPEN, BillStatus.PARTLY_PAID}
@@ -145,9 +145,12 @@ def test_the_cross_site_rule(
 def test_the_pay_form_may_lead_to_the_channels_pages_only() -> None:
     production = Settings(
         environment="production", base_url="https://own.example",
-        encryption_keys="k:" + "A" * 43, vnpay_pay_url="https://pay.vnpay.vn/vpcpay.html",
+        encryption_keys="k:" + "A" * 43, endpoints={"vnpay.pay": "https://pay.vnpay.vn/vpcpay.html"},
     )  # fmt: skip
-    assert pay_page_origins(production) == ["https://checkout.stripe.com", "https://pay.vnpay.vn"]
+    assert pay_page_origins(production) == [
+        "https://*.zalopay.vn", "https://checkout.stripe.com", "https://pay.payos.vn",
+        "https://pay.vnpay.vn", "https://payment.momo.vn", "https://test-payment.momo.vn",
+    ]  # fmt: skip
     assert "http://127.0.0.1:*" in pay_page_origins(Settings())
 
 

@@ -1,5 +1,6 @@
 """QR images are read back by a real scanner library."""
 
+import re
 import struct
 import zlib
 
@@ -63,3 +64,47 @@ def test_the_svg_is_well_formed_and_scales() -> None:
 
     assert small.tag.endswith("svg")
     assert int(large.get("width")) == 5 * int(small.get("width"))
+
+
+def drawn(svg: bytes) -> npt.NDArray[np.uint8]:
+    """Draw the strokes of an SVG (moves and horizontal lines) as modules of 4 by 4 pixels."""
+    document = etree.fromstring(svg)
+    white, black = document.iter("{*}path")
+    assert white.get("fill") == "#fff"
+    assert black.get("stroke") == "#000"
+    scale = int(re.fullmatch(r"scale\((\d+)\)", black.getparent().get("transform"))[1])
+    size = int(document.get("width")) // scale
+    modules = np.full((size, size), 255, np.uint8)
+    x, y = 0.0, 0.0
+    for command, one, two in re.findall(r"([Mmh])(-?[\d.]+)(?: (-?[\d.]+))?", black.get("d")):
+        if command == "h":
+            modules[int(y), int(x) : int(x + float(one))] = 0
+            x += float(one)
+        elif command == "m":
+            x, y = x + float(one), y + float(two)
+        else:
+            x, y = float(one), float(two)
+    return np.kron(modules, np.ones((4, 4), np.uint8))
+
+
+def test_a_scanner_reads_the_svg_back() -> None:
+    found = zxingcpp.read_barcode(drawn(qr_svg(PAYLOAD)))
+
+    assert found is not None
+    assert found.text == PAYLOAD
+
+
+def test_the_white_around_the_code_is_part_of_the_image() -> None:
+    modules = drawn(qr_svg(PAYLOAD))[::4, ::4]
+
+    for edge in (modules[:4], modules[-4:], modules[:, :4], modules[:, -4:]):
+        assert (edge == 255).all()
+    document = etree.fromstring(qr_svg(PAYLOAD))
+    white = next(document.iter("{*}path"))
+    assert white.get("d").startswith("M0 0h")
+
+
+def test_an_open_code_is_read_back_too() -> None:
+    payload = build_vietqr("970436", "0071000123456", None, "MC1234567ABC")
+
+    assert zxingcpp.read_barcode(pixels(qr_png(payload))).text == payload

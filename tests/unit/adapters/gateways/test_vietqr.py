@@ -1,11 +1,13 @@
 """VietQR codes: what is built, what is read, and what is refused."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from adapters.gateways.bank_bins import load_bank_table
+from adapters.gateways.bank_bins import SHIPPED_BINS, load_bank_table
 from adapters.gateways.emvco import crc16, encode_fields, seal
 from adapters.gateways.vietqr import (
     VietQRGateway,
@@ -168,6 +170,74 @@ def test_the_table_of_banks_is_dated_and_sourced() -> None:
     assert table.as_of.year >= 2026
     assert "official" in table.source
     assert all(bin_number == bank.bin for bin_number, bank in table.banks.items())
+
+
+RECEIVE_ONLY = {
+    "CBBank",
+    "CIMB",
+    "DBS",
+    "GPBank",
+    "HSBC",
+    "Hong Leong",
+    "IBK",
+    "Indovina",
+    "Kookmin",
+    "Nonghyup",
+    "Public Bank",
+    "Standard Chartered",
+    "UOB",
+    "VRB",
+    "Woori",
+}
+BIG = {
+    "970405": "Agribank",
+    "970407": "Techcombank",
+    "970415": "VietinBank",
+    "970418": "BIDV",
+    "970422": "MB",
+    "970436": "Vietcombank",
+}
+
+
+def test_every_bank_stands_once_by_six_digits_and_those_that_only_receive_are_marked() -> None:
+    rows = json.loads(SHIPPED_BINS.read_text(encoding="utf-8"))["banks"]
+    banks = load_bank_table().banks
+
+    assert len(banks) == len(rows) == 58
+    assert all(re.fullmatch(r"[0-9]{6}", bank_bin) for bank_bin in banks)
+    assert {bank.name for bank in banks.values() if bank.receive_only} == RECEIVE_ONLY
+    assert {bank_bin: banks[bank_bin].name for bank_bin in BIG} == BIG
+
+
+@pytest.mark.parametrize("bank_bin", sorted(load_bank_table().banks))
+def test_a_code_can_be_made_for_every_bank_of_the_table(bank_bin: str) -> None:
+    started = VietQRGateway().start(replace(start_request(), collecting_bank_bin=bank_bin))
+
+    order = parse_vietqr(str(started.qr_payload))
+    assert order.bank_bin == bank_bin
+    assert order.purpose == "MC1234567ABC LE PHI"
+    assert order.amount == Money(150_000)
+
+
+def test_a_template_with_damage_inside_is_refused_wherever_it_is() -> None:
+    for inner in ("0805ABC", "08", "0A03ABC", "0800", "0803ABC0803ABC"):
+        fields = [("00", "01"), ("01", "11"), ("38", template(GOOD)), ("53", "704"), ("58", "VN")]
+        with pytest.raises(QRPayloadError):
+            parse_vietqr(seal(encode_fields([*fields, ("62", inner)])))
+
+
+def test_the_length_of_a_text_outside_ascii_is_never_guessed() -> None:
+    unsigned = build_vietqr("970436", "1", Money(1), "PHI")[:-4].replace("0803PHI", "0803phí")
+    for checksum in (crc16(unsigned), crc16(unsigned.encode().decode("latin-1"))):
+        with pytest.raises(QRPayloadError, match="ASCII"):
+            parse_vietqr(unsigned + checksum)
+
+
+def test_the_check_tells_of_what_day_the_table_is() -> None:
+    checked = VietQRGateway().check(at=datetime(2026, 3, 2, tzinfo=UTC))
+
+    assert checked.works is None
+    assert load_bank_table().as_of.isoformat() in checked.sentence
 
 
 def start_request() -> StartRequest:

@@ -4,10 +4,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
 from adapters.gateways.vietqr import build_vietqr
 from adapters.gateways.vnpay import VNPayConfig, VNPayGateway
-from adapters.http import create_client
+from adapters.http import Caller, create_client
 from adapters.simulators import refuse_outside_development
 from adapters.simulators.bank import (
     BankSimulator,
@@ -17,19 +18,20 @@ from adapters.simulators.bank import (
     Noise,
 )
 from adapters.simulators.faults import Fault, FaultPlan, force_faults
-from adapters.simulators.server import ServerConfig, create_server
+from adapters.simulators.parties import PlayedContract, Stage
+from adapters.simulators.server import create_server
 from adapters.simulators.settlement import FeeContract, Payout, SettlementBook
 from adapters.simulators.store import Store
 from adapters.simulators.stripe_api import nested
-from adapters.simulators.stripe_config import StripeAccount, StripeSimulatorConfig
 from adapters.simulators.vnpay import VNPaySimulator
 from adapters.simulators.vnpay_config import VNPaySimulatorConfig, VNPayTerminal
 from core.calendar import WorkingCalendar
 from core.clock import at_vietnam_time
 from core.errors import DoisoatError, InputUnusableError, NotFoundError, SettingsError
 from core.money import Money
+from payments.channels import Rail
 from payments.errors import QRPayloadError
-from payments.ports import StartRequest
+from payments.ports import MerchantAccess, StartRequest
 
 FRIDAY = datetime(2026, 3, 6, 2, 0, tzinfo=UTC)
 ACCOUNT = CollectingAccount("0071000123456", "970436", "UBND PHUONG MONG CAI 1", 1_000_000)
@@ -43,30 +45,40 @@ def test_they_refuse_to_start_outside_development(environment: str) -> None:
         refuse_outside_development(environment)
 
 
-def config(payout_account: str = ACCOUNT.number) -> ServerConfig:
-    return ServerConfig(
-        vnpay=VNPaySimulatorConfig((VNPayTerminal("T1", "s", "http://x/", payout_account),)),
-        stripe=StripeSimulatorConfig(
-            (StripeAccount("acct_1", "sk_test_1", "http://x/", "whsec_1", payout_account),),
-            "http://127.0.0.1/stripe",
-        ),
-        bank=BankSimulatorConfig((ACCOUNT,)),
-    )
+def contracts(account: str = ACCOUNT.number) -> list[PlayedContract]:
+    secrets = {
+        Rail.VNPAY: {"hash_secret": "s"},
+        Rail.STRIPE: {"api_key": "sk_test_1", "webhook_secret": "whsec_1"},
+    }
+    return [
+        PlayedContract(MerchantAccess(rail, "M1", "MC", {}, known), account, "http://x/")
+        for rail, known in secrets.items()
+    ]
+
+
+def server(folder: Path, played: list[PlayedContract], environment: str = "test") -> FastAPI:
+    stage = Stage(lambda: FRIDAY, folder, "http://127.0.0.1")
+    bank = BankSimulatorConfig((ACCOUNT,))
+    return create_server(stage, played, bank=bank, environment=environment)
 
 
 def test_the_server_refuses_production_before_it_writes_anything(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
-        create_server(
-            clock=lambda: FRIDAY, state_dir=tmp_path, config=config(), environment="production"
-        )
+        server(tmp_path, contracts(), "production")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_server_refuses_payouts_into_the_void(tmp_path: Path) -> None:
     with pytest.raises(SettingsError):
-        create_server(
-            clock=lambda: FRIDAY, state_dir=tmp_path, config=config("0"), environment="test"
-        )
+        server(tmp_path, contracts("0"))
+
+
+def test_a_contract_without_its_secret_is_not_played(tmp_path: Path) -> None:
+    bare = PlayedContract(
+        MerchantAccess(Rail.VNPAY, "M1", "MC", {}, {}), ACCOUNT.number, "http://x/"
+    )
+    with pytest.raises(SettingsError, match="hash_secret"):
+        server(tmp_path, [bare])
 
 
 def test_development_and_test_are_where_they_run() -> None:
@@ -377,7 +389,8 @@ def vnpay_pair(tmp_path: Path, now: list[datetime]) -> tuple[VNPaySimulator, str
         config=VNPaySimulatorConfig((VNPayTerminal("DOISOAT1", "s", "http://127.0.0.1:9/", "1"),)),
     )
     gateway_config = VNPayConfig("DOISOAT1", "s", "http://x/pay", "http://x/api")
-    gateway = VNPayGateway(gateway_config, create_client(), lambda: now[0])
+    http = Caller(create_client(), rail=Rail.VNPAY, merchant_code="DOISOAT1", clock=lambda: now[0])
+    gateway = VNPayGateway(gateway_config, http)
     request = StartRequest(
         merchant_reference="MC1234567ABC-1",
         bill_reference="MC1234567ABC",

@@ -1,5 +1,6 @@
 """The demonstration city: loaded once, marked as what it is, and refused in production."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ from sqlalchemy import inspect
 from sqlmodel import Session, func, select
 
 from adapters.gateways.bank_bins import load_bank_table
-from adapters.registry import read_merchants
+from adapters.registry import GatewayRegistry
 from adapters.statements.fee_lists import read_fee_list
 from app.api.keys import create_client
 from app.auth.models import StaffUser
@@ -20,16 +21,17 @@ from app.demo.city import (
     load_city,
     read_portal_keys,
     register_portal,
-    write_merchants,
 )
 from app.demo.places import Places
-from app.demo.simulators import server_config
+from app.demo.simulators import bank_config, stage_of
 from core.clock import Clock
 from core.crypto import Vault, sha256_hex
 from core.errors import SettingsError
 from core.settings import Environment, Settings
+from payments.channels import Rail
 from payments.fees import COLUMNS
 from payments.models import ApiClient, CollectingAccount, FeeSchedule, Office, Procedure
+from payments.secrets import find_access
 from reconciliation.models import NarrativeRule, ProviderContract
 
 VAULT = Vault.from_text(Settings().encryption_keys.get_secret_value())
@@ -63,9 +65,9 @@ def test_every_fee_of_the_list_says_that_it_is_a_demonstration() -> None:
 
 
 def test_loading_the_city_twice_adds_nothing(session: Session, clock: Clock) -> None:
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
     first = _counts(session)
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
 
     assert _counts(session) == first
     assert first["office"] == 1 + len(WARDS)
@@ -75,7 +77,7 @@ def test_loading_the_city_twice_adds_nothing(session: Session, clock: Clock) -> 
 
 
 def test_every_ward_collects_at_a_bank_that_exists(session: Session, clock: Clock) -> None:
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
     banks = load_bank_table().banks
 
     for account in session.exec(select(CollectingAccount)):
@@ -83,13 +85,13 @@ def test_every_ward_collects_at_a_bank_that_exists(session: Session, clock: Cloc
 
 
 def test_contracts_are_what_the_simulators_play(session: Session, clock: Clock) -> None:
-    load_city(session, clock=clock)
-    config = server_config(Places(Path(), 8000))
-    played = {"vnpay": config.vnpay.fees, "stripe": config.stripe.fees}
+    load_city(session, vault=VAULT, clock=clock)
+    places = Places(Path(), 8000)
+    stage, bank = stage_of(Settings(), places), bank_config()
 
     for contract in session.exec(select(ProviderContract)):
-        fees = played[contract.provider.value]
-        payer = config.bank.providers[contract.provider.value]
+        fees = stage.fees[Rail(contract.provider.value)]
+        payer = bank.providers[contract.provider.value]
         assert (contract.rate_bps, contract.fixed_minor) == (fees.rate_bps, fees.fixed_minor)
         assert contract.settlement_days == fees.settlement_days
         assert contract.payout_names == [payer.name]
@@ -99,7 +101,7 @@ def test_contracts_are_what_the_simulators_play(session: Session, clock: Clock) 
 def test_the_portal_keeps_its_keys_and_learns_of_a_moved_port(
     session: Session, places: Places, clock: Clock
 ) -> None:
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
     keys = register_portal(session, places, vault=VAULT, clock=clock)
     assert keys is not None
     keep_portal_keys(places, keys)
@@ -116,7 +118,7 @@ def test_the_portal_keeps_its_keys_and_learns_of_a_moved_port(
 def test_a_portal_that_lost_its_keys_is_registered_anew(
     session: Session, places: Places, clock: Clock
 ) -> None:
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
     register_portal(session, places, vault=VAULT, clock=clock)
     keys = register_portal(session, places, vault=VAULT, clock=clock)
 
@@ -126,7 +128,7 @@ def test_a_portal_that_lost_its_keys_is_registered_anew(
 
 
 def test_another_portal_is_left_alone(session: Session, places: Places, clock: Clock) -> None:
-    load_city(session, clock=clock)
+    load_city(session, vault=VAULT, clock=clock)
     root = session.exec(select(Office).where(Office.code == "22")).one()
     other, _, _ = create_client(session, "Another portal", root, vault=VAULT, clock=clock)
     register_portal(session, places, vault=VAULT, clock=clock)
@@ -135,14 +137,20 @@ def test_another_portal_is_left_alone(session: Session, places: Places, clock: C
     assert other.active
 
 
-def test_the_merchants_secrets_are_refused_in_production(places: Places) -> None:
-    write_merchants(places)
+def test_every_contract_has_a_gateway_here_and_none_in_production(
+    session: Session, places: Places, clock: Clock
+) -> None:
+    load_city(session, vault=VAULT, clock=clock)
     development = places.settings(Settings(environment=Environment.DEVELOPMENT))
     production = development.model_copy(update={"environment": Environment.PRODUCTION})
+    lookup = partial(find_access, session, vault=VAULT)
 
-    assert len(read_merchants(development)) == 2 * len(WARDS)
-    with pytest.raises(SettingsError, match="test secret"):
-        read_merchants(production)
+    for ward in WARDS:
+        for rail, contract in ward.contracts.items():
+            here = GatewayRegistry(development, clock, lookup).get(rail, contract.merchant_code)
+            assert here.rail is rail
+            with pytest.raises(SettingsError, match="for tests"):
+                GatewayRegistry(production, clock, lookup).get(rail, contract.merchant_code)
 
 
 def test_there_is_no_demonstration_in_production() -> None:

@@ -7,7 +7,7 @@ from app.demo.deeds import Issue, PayOnline, Planned, ShowCode, Slot, Transfer
 from app.demo.plan import BEFORE, Story, _stories, business_days, make_plan
 from app.demo.scenes import Part, count_steps, make_scenes
 from core.calendar import WorkingCalendar
-from payments.channels import Channel
+from payments.channels import Rail
 from payments.dossier import parse_dossier_code
 
 
@@ -30,13 +30,13 @@ def test_more_days_change_no_earlier_one() -> None:
 def test_ten_days_are_several_hundred_bills_over_three_channels_and_all_offices() -> None:
     plan = make_plan(10)
     bills = [issue.bill for issue in _issued(plan)]
-    online = {step.deed.channel for step in plan if isinstance(step.deed, PayOnline)}
+    online = {step.deed.rail for step in plan if isinstance(step.deed, PayOnline)}
 
     assert 350 <= len(bills) <= 450
     assert len({bill.key for bill in bills}) == len(bills)
     assert {bill.office_code for bill in bills} == {ward.code for ward in WARDS}
     assert {bill.procedure_code for bill in bills} <= set(procedure_codes())
-    assert online == {Channel.VNPAY, Channel.STRIPE}
+    assert online == {Rail.VNPAY, Rail.STRIPE}
     assert any(isinstance(step.deed, Transfer) for step in plan)
 
 
