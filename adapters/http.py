@@ -29,6 +29,9 @@ _SECRET_FIELD: Final = re.compile(
         \\?["']?\s*[=:]\s*\\?["']?)[^&\s"',}\\]+""",
     re.VERBOSE,
 )
+_PERSON_FIELD: Final = re.compile(
+    r"""(HoTenNguoiNop\\?["']?\s*[=:]\s*\\?["']?)(?:\\u[0-9a-fA-F]{4}|[^&"'\\<])+"""
+)
 _SECRET_VALUE: Final = re.compile(r"\b(?:sk|rk|pk)_(?:test|live)_\w+|\bwhsec_\w+|(?i:bearer )\S+")
 _BACKOFF_SECONDS: Final = 0.2
 _JITTER_STEPS: Final = 1000
@@ -40,8 +43,10 @@ _LONGEST_REST: Final = timedelta(minutes=5)
 
 
 def mask(text: str) -> str:
-    """Return ``text`` with signatures, keys, tokens and card numbers replaced."""
-    return _SECRET_VALUE.sub(_MASK, _SECRET_FIELD.sub(rf"\1{_MASK}", text))
+    """Return ``text`` with signatures, keys, tokens, card numbers and payers' names replaced."""
+    for pattern in (_SECRET_FIELD, _PERSON_FIELD):
+        text = pattern.sub(rf"\1{_MASK}", text)
+    return _SECRET_VALUE.sub(_MASK, text)
 
 
 class SecretMask(logging.Filter):

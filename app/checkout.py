@@ -15,7 +15,7 @@ from core.settings import Settings
 from payments.billing import account_of_office
 from payments.channels import Rail
 from payments.checkout import open_attempt, record_start_unknown, record_started
-from payments.collection import end_attempt, lock_payment
+from payments.collection import end_attempt, lock_bill, lock_payment
 from payments.errors import BillNotFoundError, GatewayRefusedError, GatewayUnavailableError
 from payments.models import Bill, BillLine, Merchant, Office, Payment, Procedure
 from payments.ports import Dossier, FeeItem, StartRequest
@@ -49,12 +49,15 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
         BillNotFoundError, BillNotPayableError, ChannelNotOfferedError, AmountOutsideLimitsError,
             PaymentInProgressError: nothing was opened.
         GatewayUnavailableError: the channel's answer was lost; the attempt is in doubt.
-        GatewayRefusedError: the channel certainly did nothing; the attempt has failed.
+        GatewayRefusedError: the channel did nothing; the attempt has failed, unless it was begun
+            before and the answer was lost: then it stays in doubt.
     """
     with transaction(engine) as session:
         bill = session.exec(select(Bill).where(Bill.bill_reference == bill_reference)).first()
         if bill is None:
             raise BillNotFoundError
+        lock_bill(session, bill.id)  # nobody opens an attempt between these two
+        known = session.exec(select(Payment.id).where(Payment.bill_id == bill.id)).all()
         payment = open_attempt(
             session,
             bill.id,
@@ -66,6 +69,7 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
         )
         if payment.status is not PaymentStatus.CREATED:
             return payment
+        may_be_open = payment.id in known
         request = _request(session, bill, payment, payer_ip, locale, settings)
     try:
         started = gateways.get(rail, payment.merchant_code).start(request)
@@ -76,7 +80,9 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
     except GatewayRefusedError as refusal:
         with transaction(engine) as session:
             current = lock_payment(session, payment.id)
-            if current.status is PaymentStatus.CREATED:
+            if may_be_open:  # an earlier call whose answer was lost may have opened it
+                record_start_unknown(session, current, clock=clock)
+            elif current.status is PaymentStatus.CREATED:
                 end_attempt(session, current, PaymentEvent.DECLINED, refusal.code, clock=clock)
         raise
     with transaction(engine) as session:

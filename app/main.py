@@ -20,6 +20,8 @@ from app.pages import (
     jobs,
     mismatches,
     officer,
+    payment_orders,
+    refunds,
     signing_in,
     statements,
 )
@@ -28,7 +30,10 @@ from core.clock import Clock, utc_now
 from core.settings import Settings
 from scheduler.context import JobContext
 
-PAGES = (citizen, signing_in, officer, mismatches, decisions, statements, jobs, auditor, admin)
+PAGES = (
+    citizen, signing_in, officer, mismatches, decisions, refunds, payment_orders,
+    statements, jobs, auditor, admin,
+)  # fmt: skip
 
 health = APIRouter()
 

@@ -84,7 +84,6 @@ def tell(
         next_attempt_at=clock(),
     )
     session.add(message)
-    session.flush()
     return message
 
 

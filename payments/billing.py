@@ -24,6 +24,7 @@ from payments.ledger.models import MoneyEvent
 from payments.models import Bill, BillLine, CollectingAccount, FeeSchedule, Office, Procedure
 from payments.references import new_reference
 from payments.states import BillEvent, BillStatus
+from payments.waivers import post_ended
 
 PAYABLE_AFTER_DUE_DAYS: Final = 30
 """How long after its due date a bill can still be paid before it expires."""
@@ -296,10 +297,8 @@ def _end_bill(
     bill.due_minor = 0
     if event is BillEvent.EXEMPT:
         bill.exemption_reason = reason.strip()
-    billed = posting.find_entry(session, f"billed:{bill.id}")
-    if billed is not None:
-        cause = MoneyEvent.CANCELLED if event is BillEvent.CANCEL else MoneyEvent.EXEMPTED
-        posting.reverse_entry(session, billed, cause, clock=clock, description=reason)
+    cause = MoneyEvent.CANCELLED if event is BillEvent.CANCEL else MoneyEvent.EXEMPTED
+    post_ended(session, bill, cause, reason, clock=clock)
     session.add(bill)
     record_audit(
         session,

@@ -43,6 +43,7 @@ def confirm_payment(
     if payment.status is PaymentStatus.SUCCEEDED:
         return payment
     bill = lock_bill(session, payment.bill_id)
+    event_key = collected_key(session, payment)
     payment.status = states.next_state(
         states.PAYMENT_TRANSITIONS, payment.status, PaymentEvent.COLLECTED
     )
@@ -53,12 +54,12 @@ def confirm_payment(
     payment.status_at = clock()
     payment.next_query_at = None
     session.add(payment)
-    _post_collected(session, payment, bill, collected, clock=clock)
+    _post_collected(session, payment, bill, collected, event_key, clock=clock)
     if collected.currency is bill.currency:
         _change_received(bill, collected.amount_minor - payment.kept_surcharge_minor, clock=clock)
         session.add(bill)
-        receipt = issue_receipt(session, payment, bill, collected, clock=clock)
-        _tell_paid(session, bill, receipt, clock=clock)
+        receipt = issue_receipt(session, payment, bill, clock=clock)
+        _tell_paid(session, bill, receipt, f"{payment.id}:{payment.status_at}", clock=clock)
     return payment
 
 
@@ -113,7 +114,7 @@ def end_attempt(
 
 
 def refund_received(session: Session, bill_id: str, amount: Money, *, clock: Clock) -> Bill:
-    """Take money that went back to the payer off what the bill holds."""
+    """Take money that went back to the payer off what the bill holds; a negative one returns."""
     bill = lock_bill(session, bill_id)
     _change_received(bill, -amount.amount_minor, clock=clock)
     session.add(bill)
@@ -142,6 +143,17 @@ def open_transfer(
     session.add(payment)
     session.flush()
     return payment
+
+
+def change_due(bill: Bill, change: Money, *, clock: Clock) -> None:
+    """Change what is due on a bill that is held; its state says what that makes of its money."""
+    bill.due_minor += change.amount_minor
+    _change_received(bill, 0, clock=clock)
+
+
+def tell_changed(session: Session, bill: Bill, cause: str, *, clock: Clock) -> None:
+    """Tell the portal that issued a bill that its fees or its money have changed."""
+    _tell_portal(session, bill, BILL_CHANGED, cause, clock)
 
 
 def lock_bill(session: Session, bill_id: str) -> Bill:
@@ -196,6 +208,8 @@ def collected_key(session: Session, payment: Payment) -> str:
     number = 1
     while True:
         key = f"collected:{payment.id}:{number}"
+        if payment.paid_at is None:  # nothing was ever collected, so nothing was posted
+            return key
         entry = posting.find_entry(session, key)
         if entry is None or posting.find_reversal(session, entry) is None:
             return key
@@ -203,7 +217,13 @@ def collected_key(session: Session, payment: Payment) -> str:
 
 
 def _post_collected(
-    session: Session, payment: Payment, bill: Bill, collected: Money, *, clock: Clock
+    session: Session,
+    payment: Payment,
+    bill: Bill,
+    collected: Money,
+    event_key: str,
+    *,
+    clock: Clock,
 ) -> None:
     clearing = chart.clearing(payment.channel)
     if collected.currency is not bill.currency:
@@ -220,7 +240,7 @@ def _post_collected(
         session,
         posting.Cause(
             event=MoneyEvent.COLLECTED,
-            key=collected_key(session, payment),
+            key=event_key,
             account_id=payment.account_id,
             office_id=bill.office_id,
             bill_id=bill.id,
@@ -276,12 +296,13 @@ def _change_received(bill: Bill, change_minor: int, *, clock: Clock) -> None:
     bill.status_at = clock()
 
 
-def _tell_paid(session: Session, bill: Bill, receipt: Receipt, *, clock: Clock) -> None:
+def _tell_paid(
+    session: Session, bill: Bill, receipt: Receipt | None, cause: str, *, clock: Clock
+) -> None:
     paid = bill.status in {BillStatus.PAID, BillStatus.OVERPAID}
-    _tell_portal(
-        session, bill, BILL_PAID if paid else BILL_CHANGED, f"received:{receipt.id}", clock
-    )
-    if bill.payer_email:
+    cause = receipt.id if receipt is not None else cause
+    _tell_portal(session, bill, BILL_PAID if paid else BILL_CHANGED, f"received:{cause}", clock)
+    if bill.payer_email and receipt is not None:
         tell(
             session,
             MessageKind.EMAIL,

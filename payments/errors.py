@@ -153,6 +153,34 @@ class RefundNotAllowedError(ConflictError):
     title = "This refund is not possible"
 
 
+class RefundChangedError(ConflictError):
+    """The request is not any more what the second person had before them."""
+
+    code = "P052"
+    title = "The request has changed since you saw it"
+
+
+class PaymentOrderNotPossibleError(ConflictError):
+    """A refund that is not approved, not complete, or in a file already cannot be ordered."""
+
+    code = "P053"
+    title = "This payment order is not possible"
+
+
+class PaymentOrderNotFoundError(NotFoundError):
+    """No payment order has this address, or it is outside the reader's offices."""
+
+    code = "P054"
+    title = "No payment order has this address"
+
+
+class RefundNotFoundError(NotFoundError):
+    """No refund has this address, or it is outside the reader's offices."""
+
+    code = "P055"
+    title = "No refund has this address"
+
+
 class SamePersonError(DoisoatError):
     """Money decisions need two people, and this is the first one again."""
 

@@ -11,7 +11,7 @@ from payments.collection import confirm_payment, end_attempt, lock_payment, reme
 from payments.credits import take_credits
 from payments.errors import InvalidSignatureError, MalformedNoticeError
 from payments.gateway_models import CreditNotice
-from payments.models import EventState, GatewayEvent, Payment, Refund
+from payments.models import EventState, GatewayEvent, Payment
 from payments.ports import (
     GatewayNotice,
     NoticeKind,
@@ -20,7 +20,7 @@ from payments.ports import (
     PaymentGateway,
     RawEvent,
 )
-from payments.refunds import record_refund_outcome
+from payments.refunds import find_refund, record_refund_outcome
 from payments.states import MAY_STILL_COLLECT, PaymentEvent, PaymentStatus
 
 _ENDS = {
@@ -190,13 +190,7 @@ def _apply_success(
 def _apply_to_refund(
     session: Session, payment: Payment, notice: GatewayNotice, *, clock: Clock
 ) -> NoticeResult:
-    refund = None
-    if notice.provider_txn_id is not None:  # refunds whose answer was lost have none either
-        refund = session.exec(
-            select(Refund)
-            .where(Refund.payment_id == payment.id)
-            .where(Refund.provider_txn_id == notice.provider_txn_id)
-        ).first()
+    refund = find_refund(session, payment, notice)
     if refund is None:
         return NoticeResult.UNKNOWN_REFERENCE  # the provider's report will bring it to an officer
     record_refund_outcome(session, refund, notice, clock=clock)

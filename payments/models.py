@@ -177,15 +177,16 @@ class FeeSchedule(SQLModel, table=True):
 class Bill(SQLModel, table=True):
     """The amount due for a dossier; its reference survives a bank narrative.
 
-    ``amount_minor`` is what was billed and never changes; ``due_minor`` is the same, or 0 once
-    the bill is cancelled or exempt; ``received_minor`` is what came in and was not taken back. It
-    is negative when a bank takes back what had been refunded already: the payer owes that too.
+    ``amount_minor`` is what was billed and never changes; ``due_minor`` is the same less the fees
+    that a refund has waived, or 0 once the bill is cancelled or exempt; ``received_minor`` is what
+    came in and was not taken back. It is negative when a bank takes back what had been refunded
+    already: the payer owes that too.
     """
 
     __tablename__ = "bill"
     __table_args__ = (
         CheckConstraint("amount_minor >= 0", name="amount_not_negative"),
-        CheckConstraint("due_minor IN (0, amount_minor)", name="due_all_or_nothing"),
+        CheckConstraint("due_minor BETWEEN 0 AND amount_minor", name="due_within_amount"),
         CheckConstraint(
             "status <> 'exempt' OR length(exemption_reason) > 0", name="exemption_has_reason"
         ),
@@ -340,8 +341,48 @@ class GatewayEvent(SQLModel, table=True):
     processed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
 
 
+class PaymentOrder(SQLModel, table=True):
+    """A file with which a bank is ordered to send approved refunds; numbered within its year.
+
+    ``content`` is the ISO 20022 message and ``sheet`` the same rows as a table, both kept as they
+    were handed out, so that the same file can be fetched again and compared by its SHA-256.
+    """
+
+    __tablename__ = "payment_order"
+    __table_args__ = (
+        UniqueConstraint("account_id", "year", "number"),
+        CheckConstraint("amount_minor > 0", name="amount_positive"),
+        CheckConstraint("refund_count > 0", name="not_empty"),
+    )
+
+    id: str = Field(default_factory=partial(new_id, "ord"), primary_key=True)
+    account_id: str = Field(foreign_key="collecting_account.id", index=True)
+    year: int
+    number: int
+    refund_count: int
+    amount_minor: int = Field(sa_column=_minor())
+    currency: Currency = _currency()
+    content: bytes
+    sha256: str = Field(max_length=64)
+    sheet: bytes
+    sheet_sha256: str = Field(max_length=64)
+    created_by: str
+    created_at: datetime = Field(sa_column=_instant())
+
+    @property
+    def name(self) -> str:
+        """Year and number, as people call it."""
+        return f"{self.year}-{self.number:04d}"
+
+
 class Refund(SQLModel, table=True):
-    """Money that goes back to a payer: requested by one person, approved by another."""
+    """Money that goes back to a payer: requested by one person, approved by another.
+
+    ``channel`` is the way back: the payment's own, or a bank transfer. ``waived_lines`` are the
+    positions of the bill's lines whose fee is taken off when it is approved. ``evidence`` names the
+    document that it rests on. The beneficiary is needed for transfers only. ``failure`` is why it
+    was not sent, in the channel's code or an officer's words.
+    """
 
     __tablename__ = "refund"
     __table_args__ = (
@@ -358,11 +399,21 @@ class Refund(SQLModel, table=True):
     status: RefundStatus = Field(
         default=RefundStatus.REQUESTED, sa_column=Column(enum_text(RefundStatus), nullable=False)
     )
+    channel: Channel = Field(sa_column=Column(enum_text(Channel), nullable=False))
     reason: str
+    evidence: str
+    waived_lines: list[int] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    beneficiary_name: str = Field(default="", max_length=70)
+    beneficiary_account: str = Field(default="", max_length=34)
+    beneficiary_bank_bin: str = Field(default="", max_length=6)
     requested_by: str
     approved_by: str | None = None
+    decision_note: str = ""
+    payment_order_id: str | None = Field(default=None, foreign_key="payment_order.id", index=True)
     provider_txn_id: str | None = None
+    failure: str = ""
     created_at: datetime = Field(sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     submitted_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     settled_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
 

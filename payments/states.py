@@ -77,6 +77,7 @@ class RefundEvent(StrEnum):
     SUBMIT = "submit"
     SENT_BACK = "sent_back"
     REFUSED = "refused"
+    UNPROVEN = "unproven"
 
 
 HOLDS_MONEY: Final = frozenset({BillStatus.PARTLY_PAID, BillStatus.PAID, BillStatus.OVERPAID})
@@ -96,7 +97,7 @@ def _bill_edges() -> dict[tuple[BillStatus, BillEvent], BillStatus]:
     for status in HOLDS_MONEY:
         edges[status, BillEvent.RECEIVED_NOTHING] = BillStatus.OPEN  # taken back by a bank
     for status in (BillStatus.OPEN, BillStatus.EXPIRED, BillStatus.OVERPAID):
-        # Overpaid: money for a bill that was cancelled or exempt before has gone back.
+        # Overpaid: money for a bill that is cancelled, exempt or wholly waived has gone back.
         edges[status, BillEvent.CANCEL] = BillStatus.CANCELLED
         edges[status, BillEvent.EXEMPT] = BillStatus.EXEMPT
     edges[BillStatus.OPEN, BillEvent.EXPIRE] = BillStatus.EXPIRED
@@ -130,6 +131,8 @@ REFUND_TRANSITIONS: Final[Mapping[tuple[RefundStatus, RefundEvent], RefundStatus
     (RefundStatus.APPROVED, RefundEvent.SUBMIT): RefundStatus.SUBMITTED,
     (RefundStatus.SUBMITTED, RefundEvent.SENT_BACK): RefundStatus.SUCCEEDED,
     (RefundStatus.SUBMITTED, RefundEvent.REFUSED): RefundStatus.FAILED,
+    # The bank line that had proved it turned out to be something else.
+    (RefundStatus.SUCCEEDED, RefundEvent.UNPROVEN): RefundStatus.SUBMITTED,
 }
 
 PAYABLE: Final = frozenset({BillStatus.OPEN, BillStatus.PARTLY_PAID})

@@ -12,8 +12,8 @@ from payments.ledger import chart, posting
 from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.models import Payment, Refund, Remittance
 from payments.ports import GatewayNotice, NoticeKind, Outcome
-from payments.refunds import record_refund_outcome
-from payments.states import PaymentStatus
+from payments.refunds import doubt_refund, lock_refund, record_refund_outcome
+from payments.states import PaymentStatus, RefundStatus
 from reconciliation.models import Match, MatchItem, SettlementLine, StatementLine
 from reconciliation.states import ItemKind, Layer
 
@@ -33,7 +33,8 @@ def unbook_match(
 ) -> None:
     """Undo what a superseded match did: reversing entries, and payments no longer confirmed.
 
-    A transfer that only this match had proved is open again; what a channel told us stands.
+    A transfer or a refund by transfer that only this match had proved is open again; what a
+    channel told us stands.
     """
     entries = session.exec(
         select(JournalEntry)
@@ -48,6 +49,9 @@ def unbook_match(
         session.add(payment)
         if payment.id in proved and payment.status is PaymentStatus.SUCCEEDED:
             reverse_payment(session, payment, reason, clock=clock)
+    for refund in _refunds(session, items):
+        if refund.id in proved and refund.status is RefundStatus.SUCCEEDED:
+            doubt_refund(session, refund, clock=clock)
 
 
 def _book_provider(session: Session, match: Match, items: list[MatchItem], *, clock: Clock) -> None:
@@ -98,7 +102,10 @@ def _book_direct(session: Session, match: Match, items: list[MatchItem], *, cloc
         payment.confirmed_at = clock()
         session.add(payment)
     for refund in _refunds(session, items):
+        in_doubt = lock_refund(session, refund.id).status is RefundStatus.SUBMITTED
         record_refund_outcome(session, refund, _proof_of(refund, arrived), clock=clock)
+        by_id[refund.id].collected = in_doubt
+        session.add(by_id[refund.id])
     remitted = any(session.get(Remittance, item.item_id) for item in items)
     clearing = chart.CLEARING_REMITTANCE if remitted else chart.clearing(Channel.BANK_TRANSFER)
     for line in bank_lines:

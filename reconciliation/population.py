@@ -129,7 +129,11 @@ def payment_rows(session: Session, account: CollectingAccount) -> list[Row]:
         .where(col(Refund.status).in_(list(_REFUND_WORDS)))
         .order_by(col(Refund.id))
     ).all()
-    rows += [_refund_row(*found_refund) for found_refund in refunds]
+    rows += [
+        _refund_row(refund, payment, bill, office)
+        | ({"status": "pending", "paid_at": refund.submitted_at} if refund.id in by_match else {})
+        for refund, payment, bill, office in refunds
+    ]
     remittances = session.exec(
         select(Remittance)
         .where(Remittance.account_id == account.id)
@@ -269,7 +273,7 @@ def _refund_row(refund: Refund, payment: Payment, bill: Bill, office_code: str) 
         "bill_reference": bill.bill_reference,
         "kind": "refund",
         "parent_payment_id": payment.id,
-        "channel": payment.channel.value,
+        "channel": refund.channel.value,
         "provider_txn_id": refund.provider_txn_id,
         "amount": refund.amount_minor,
         "currency": refund.currency.value,

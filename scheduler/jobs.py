@@ -21,27 +21,25 @@ from core.clock import business_day
 from core.crypto import Vault
 from core.db import reading, transaction
 from core.errors import DoisoatError
-from core.money import Money
 from core.outbox import MessageStatus, OutboxMessage, due_messages, record_attempt
 from payments.billing import expire_bills
 from payments.channels import Channel, Rail
 from payments.checkout import due_queries, schedule_query
 from payments.collection import end_attempt, lock_payment
 from payments.contracts import list_contracts
-from payments.errors import GatewayRefusedError, GatewayUnavailableError
+from payments.errors import GatewayRefusedError, GatewayUnavailableError, RefundNotAllowedError
 from payments.exchanges import forget_exchanges
 from payments.inbox import apply_notice, process_gateway_event, waiting_events
 from payments.ledger.models import AccountingPeriod
 from payments.models import ApiClient, Bill, CollectingAccount, Payment, Refund
 from payments.ports import (
     GatewayNotice,
-    NoticeKind,
     Outcome,
     PaymentGateway,
     PaymentQuery,
     RefundOrder,
 )
-from payments.refunds import record_refund_outcome, submit_refund
+from payments.refunds import record_refund_outcome, refund_order, refusal_of, submit_refund
 from payments.states import MAY_STILL_COLLECT, PAYABLE, PaymentEvent, RefundStatus
 from reconciliation.closing import close_day
 from reconciliation.engine import run_reconciliation
@@ -109,6 +107,7 @@ def send_refunds(context: JobContext, due_at: datetime) -> int:
             for refund in session.exec(
                 select(Refund)
                 .where(col(Refund.status).in_(list(_TO_SEND)))
+                .where(Refund.channel != Channel.BANK_TRANSFER)  # a payment order sends those
                 .order_by(col(Refund.created_at))
             )
         ]
@@ -368,13 +367,14 @@ def _send_refund(context: JobContext, refund_id: str) -> None:
         gateway = context.gateways.get(payment.rail, payment.merchant_code)
         if refund.status not in _TO_SEND:
             return
+        if not gateway.capabilities.refunds:
+            raise RefundNotAllowedError(f"{payment.channel} sends nothing back: ask for a transfer")
         first = refund.status is RefundStatus.APPROVED
         if first:
             submit_refund(session, refund, clock=context.clock)
-        if not gateway.capabilities.refunds:
-            return  # a payment order to the bank; the statement's debit will prove it
+    order = refund_order(refund, payment, now=context.clock())
     try:
-        notice = gateway.refund(_order(refund, payment, context.clock()))
+        notice = _ask_or_send(gateway, order, first=first)
     except GatewayUnavailableError as problem:
         _logger.warning("refund in doubt", extra={"code": problem.code})
         return
@@ -382,39 +382,22 @@ def _send_refund(context: JobContext, refund_id: str) -> None:
         if not first:  # what was refused now may have been carried out before
             _logger.warning("refund in doubt", extra={"code": refusal.code})
             return
-        notice = _refusal(payment, refusal, context.clock())
+        notice = refusal_of(payment, refusal, now=context.clock())
     with transaction(context.engine) as session:
         current = session.get_one(Refund, refund_id, with_for_update={"key_share": True})
         record_refund_outcome(session, current, notice, clock=context.clock)
 
 
-def _refusal(payment: Payment, refusal: GatewayRefusedError, now: datetime) -> GatewayNotice:
-    return GatewayNotice(
-        event_key="",
-        kind=NoticeKind.REFUND,
-        merchant_reference=payment.merchant_reference,
-        outcome=Outcome.FAILED,
-        amount=None,
-        occurred_at=now,
-        reason_code=refusal.code,
-    )
+def _ask_or_send(gateway: PaymentGateway, order: RefundOrder, *, first: bool) -> GatewayNotice:
+    """Send a refund; one that was sent before is asked about, and sent again if it is not known.
 
-
-def _order(refund: Refund, payment: Payment, now: datetime) -> RefundOrder:
-    return RefundOrder(
-        refund_reference=refund.refund_reference,
-        merchant_reference=payment.merchant_reference,
-        provider_reference=payment.provider_reference,
-        provider_txn_id=payment.provider_txn_id,
-        amount=Money(refund.amount_minor, refund.currency),
-        paid_amount=payment.amount,
-        paid_created_at=payment.created_at,
-        asked_at=now,
-        operator="doisoat",
-        description=f"Hoan tien {payment.merchant_reference}",
-        submitted_at=refund.submitted_at,
-        refund_txn_id=refund.provider_txn_id,
-    )
+    The order says when it was sent first, and under its reference the channel carries it out once.
+    """
+    if first or not gateway.capabilities.refund_queries:
+        return gateway.refund(order)
+    notice = gateway.query_refund(order)
+    unknown = notice.outcome is Outcome.PENDING and notice.reason_code == "not_found"
+    return gateway.refund(order) if unknown else notice
 
 
 def _each(items: Iterable[_Item], step: Callable[[_Item], None]) -> int:

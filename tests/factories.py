@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
@@ -17,7 +18,7 @@ from adapters.gateways.vietqr import build_vietqr, transfer_purpose
 from app.auth.accounts import create_user
 from app.auth.models import StaffUser
 from app.auth.passwords import Passwords
-from core.actors import SYSTEM, Role
+from core.actors import SYSTEM, Actor, Role
 from core.clock import Clock, business_day
 from core.crypto import Vault
 from core.money import Money
@@ -37,8 +38,10 @@ from payments.models import (
     OfficeKind,
     Payment,
     Procedure,
+    Refund,
 )
 from payments.ports import StartedPayment
+from payments.refunds import Beneficiary, RefundDraft, request_refund
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
 from reconciliation.ports import (
     BalanceCheck,
@@ -51,6 +54,7 @@ from reconciliation.ports import (
 )
 
 PASSWORD = "a long enough password"
+BENEFICIARY = Beneficiary("NGUYEN THI ANH TUYET", "0011004567890", "970436")
 VAULT = Vault.from_text(Settings().encryption_keys.get_secret_value())
 
 
@@ -178,6 +182,21 @@ def a_paid_payment(
         occurred_at=clock(), clock=clock,
     )  # fmt: skip
     return payment
+
+
+def ask_refund(
+    session: Session,
+    payment: Payment,
+    amount: Money,
+    reason: str = "paid twice",
+    *,
+    actor: Actor,
+    clock: Clock,
+    **more: Any,
+) -> Refund:
+    """Ask that some of a payment go back, on evidence of the tests' own."""
+    draft = RefundDraft(amount, reason, evidence="QĐ 12/2026", **more)
+    return request_refund(session, payment, draft, actor=actor, clock=clock)
 
 
 def a_line(

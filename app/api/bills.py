@@ -16,7 +16,8 @@ from core.settings import Settings
 from payments.billing import BillDraft, DraftLine, cancel_bill, issue_bill
 from payments.errors import BillNotFoundError
 from payments.models import Bill, BillLine, Office, Payment
-from payments.queries import office_in
+from payments.queries import office_in, refunds_of_bill
+from payments.waivers import waived_positions
 
 router = APIRouter(prefix="/api/v1", tags=["bills"])
 
@@ -135,6 +136,7 @@ def bill_view(session: Session, bill: Bill, settings: Settings) -> dict[str, Any
     payments = session.exec(
         select(Payment).where(Payment.bill_id == bill.id).order_by(col(Payment.attempt))
     )
+    waived = waived_positions(session, bill)
     return {
         "bill_reference": bill.bill_reference,
         "dossier_code": bill.dossier_code,
@@ -154,6 +156,7 @@ def bill_view(session: Session, bill: Bill, settings: Settings) -> dict[str, Any
                 "name": line.name_vi,
                 "amount": line.amount_minor,
                 "legal_basis": line.legal_basis,
+                "waived": line.position in waived,
             }
             for line in lines
         ],
@@ -168,6 +171,18 @@ def bill_view(session: Session, bill: Bill, settings: Settings) -> dict[str, Any
                 "paid_at": _text(payment.paid_at),
             }
             for payment in payments
+        ],
+        "refunds": [
+            {
+                "refund_reference": refund.refund_reference,
+                "payment_id": refund.payment_id,
+                "channel": refund.channel.value,
+                "status": refund.status.value,
+                "amount": refund.amount_minor,
+                "requested_at": _text(refund.created_at),
+                "settled_at": _text(refund.settled_at),
+            }
+            for refund in refunds_of_bill(session, bill.id)
         ],
     }
 

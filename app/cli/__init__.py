@@ -10,6 +10,7 @@ _GROUPS: Final = {
     "statement": ("app.cli.statement", "Read, check and import bank statements."),
     "settlement": ("app.cli.settlement", "Import providers' settlement reports."),
     "mismatches": ("app.cli.mismatches", "List what does not agree, and look at one."),
+    "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),
     "ledger": ("app.cli.ledger", "Export and verify the books."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),
     "fees": ("app.cli.fees", "Import procedures and their fees."),

@@ -46,6 +46,7 @@ from payments.errors import (
 )
 from payments.models import FeeBearer, Payment, Receipt
 from payments.queries import BillView, PaymentView
+from payments.receipts import refund_that_voided
 from payments.states import MAY_STILL_COLLECT, PAYABLE, BillStatus, PaymentStatus
 
 router = APIRouter()
@@ -349,6 +350,23 @@ def _receipt_page(
         receipt=receipt,
         named=named,
         pdf_address=address,
+        void_reason=_void_reason(receipt, words),
+    )
+
+
+def _void_reason(receipt: Receipt, words: Words) -> str:
+    if receipt.voided_at is None:
+        return ""
+    since = words.instant(receipt.voided_at)
+    if refund := refund_that_voided(receipt):
+        return words.say(
+            "This receipt is void since %(time)s: money went back by refund %(refund)s.",
+            time=since,
+            refund=refund,
+        )
+    return words.say(
+        "This receipt is void since %(time)s: the money was taken back by the payer's bank.",
+        time=since,
     )
 
 

@@ -1,12 +1,10 @@
-"""Decisions of the second person: resolutions of mismatches and refunds, approved or rejected."""
+"""Decisions of the second person: what waits for one, and resolutions approved or rejected."""
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
-from sqlalchemy import Engine
 from sqlmodel import Session
 
 from app.auth.accounts import names_of
@@ -19,15 +17,13 @@ from app.dependencies import (
     WordsDep,
 )
 from app.i18n import Words
+from app.pages.listing import address_of
 from app.pages.reasons import reason_of
 from app.pages.rendering import render
 from core.actors import Permission, PermissionDeniedError
-from core.clock import Clock
 from core.db import reading, transaction
 from core.errors import DoisoatError, NotFoundError
 from payments import queries as payment_queries
-from payments.models import Refund
-from payments.refunds import approve_refund, reject_refund
 from payments.states import RefundStatus
 from reconciliation import mismatches, queries
 
@@ -37,13 +33,16 @@ _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
 
 @router.get("/staff/decisions")
 def list_decisions(
-    request: Request, person: Approver, words: WordsDep, session: ReadSession
+    request: Request, person: Approver, words: WordsDep, session: ReadSession, page: int = 1
 ) -> Response:
     """List what waits for a second person: resolutions and refunds."""
     scope = person.actor.office_path
     proposals = queries.list_decisions(session, scope=scope)
-    refunds = payment_queries.list_refunds(session, scope=scope, status=RefundStatus.REQUESTED)
-    people = [r.proposed_by for r, _ in proposals] + [r.requested_by for r, _ in refunds]
+    refunds = payment_queries.list_refunds(
+        session, scope=scope, status=RefundStatus.REQUESTED, page=page
+    )
+    people = [r.proposed_by for r, _ in proposals]
+    people += [view.refund.requested_by for view in refunds.rows]
     return render(
         request,
         words,
@@ -51,6 +50,7 @@ def list_decisions(
         person=person,
         proposals=proposals,
         refunds=refunds,
+        address=address_of(request),
         reasons={row.mismatch.id: reason_of(row.mismatch, words) for _, row in proposals},
         counterparts={r.id: _counterpart_view(session, r.related_items) for r, _ in proposals},
         names=names_of(session, people),
@@ -150,27 +150,3 @@ class DecisionMissingError(DoisoatError):
     code = "R009"
     status = _REFUSED
     title = "Choose whether to approve or to reject"
-
-
-@router.post("/staff/refunds/{refund_id}")
-def decide_refund(
-    refund_id: str,
-    person: Approver,
-    engine: EngineDep,
-    clock: ClockDep,
-    decision: Annotated[str, Form()] = "",
-) -> Response:
-    """Approve or reject a refund as a second person."""
-    _decide_refund(engine, refund_id, person, decision, clock)
-    return RedirectResponse("/staff/decisions", HTTPStatus.SEE_OTHER)
-
-
-def _decide_refund(
-    engine: Engine, refund_id: str, person: SignedIn, decision: str, clock: Clock
-) -> None:
-    if decision not in {"approve", "reject"}:
-        raise DecisionMissingError
-    with transaction(engine) as session:
-        refund = payment_queries.get_refund(session, refund_id, scope=person.actor.office_path)
-        act: Callable[..., Refund] = approve_refund if decision == "approve" else reject_refund
-        act(session, refund, actor=person.actor, clock=clock)

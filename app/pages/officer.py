@@ -50,7 +50,8 @@ def show_today(
         in_doubt=in_doubt,
         in_doubt_count=in_doubt_count,
         decisions=len(evidence.list_decisions(session, scope=scope)),
-        refunds=len(queries.list_refunds(session, scope=scope, status=RefundStatus.REQUESTED)),
+        refunds=queries.list_refunds(session, scope=scope, status=RefundStatus.REQUESTED).total,
+        orderable=sum(len(one.refunds) for one in queries.list_orderable(session, scope=scope)),
         held=evidence.count_files(session, outcome=Outcome.HELD, **waiting),
         refused=evidence.count_files(session, outcome=Outcome.REFUSED, **waiting),
         may_approve=person.actor.may(Permission.APPROVE),
@@ -95,6 +96,7 @@ def show_bill(
     """Show one bill with its payer, every attempt, its books and who did what."""
     view = queries.get_bill_view(session, reference, scope=person.actor.office_path)
     subjects = [view.bill.id, *(attempt.id for attempt in view.attempts)]
+    subjects += [refund.id for refund in view.refunds]
     audit = queries.list_audit(session, subjects)
     return render(
         request,
@@ -106,6 +108,7 @@ def show_bill(
         audit=audit,
         names=names_of(session, [event.actor_id for event in audit]),
         may_read_books=person.actor.may(Permission.READ_BOOKS),
+        may_resolve=person.actor.may(Permission.RESOLVE),
     )
 
 

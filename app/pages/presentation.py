@@ -7,8 +7,10 @@ from typing import Any, Final
 from app.auth.sessions import SignedIn
 from app.i18n import Words, marked
 from app.pages import labels
+from app.pages.refund_steps import refund_steps, waived_text, way_back
 from core.actors import Permission
-from payments.models import Bill, BillLine, GatewayEvent
+from payments.models import GatewayEvent
+from payments.queries import BillView
 from reconciliation.models import MismatchEvent
 from reconciliation.resolutions import BY_PERSON
 from reconciliation.states import (
@@ -25,6 +27,7 @@ _LINKS: Final = (
     ("/staff", marked("Today"), Permission.REVIEW),
     ("/staff/mismatches", marked("Mismatches"), Permission.REVIEW),
     ("/staff/decisions", marked("Decisions"), Permission.APPROVE),
+    ("/staff/refunds", marked("Refunds"), Permission.REVIEW),
     ("/staff/statements", marked("Statements"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),
     ("/staff/search", marked("Search"), Permission.READ_BOOKS),
@@ -128,14 +131,15 @@ def raw_message(event: GatewayEvent) -> str:
     return f"{head}\n{headers}\n\n{body}".strip()
 
 
-def line_rows(lines: Sequence[BillLine], bill: Bill, words: Words) -> list[tuple[str, str]]:
-    """Return a bill's fees as pairs of name and amount."""
+def line_rows(view: BillView, words: Words) -> list[tuple[str, str]]:
+    """Return a bill's fees as pairs of name and amount; a fee that was waived says so."""
     return [
         (
             f"{words.pick(line.name_vi, line.name_en)} ({words.say(labels.name(line.kind))})",
-            words.minor(line.amount_minor, bill.currency.value),
+            words.minor(line.amount_minor, view.bill.currency.value)
+            + (f" · {words.say('Waived')}" if line.position in view.waived else ""),
         )
-        for line in lines
+        for line in view.lines
     ]
 
 
@@ -167,7 +171,8 @@ FOR_TEMPLATES: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
     for function in (
         staff_links, ways, history_text, item_state, source_name, job_title, run_outcome,
-        instant_of, raw_message, line_rows, counterpart_text,
+        instant_of, raw_message, line_rows, counterpart_text, way_back,
+        refund_steps, waived_text,
     )
 }  # fmt: skip
 """What templates may call, by name."""

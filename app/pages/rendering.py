@@ -60,6 +60,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    templates.policies["json.dumps_kwargs"] = {"sort_keys": True, "ensure_ascii": False}
     templates.globals |= dict(FOR_TEMPLATES)
     # The component macros compare with these two words of the language they were ported from.
     templates.globals |= {"undefined": Undefined(), "null": None}

@@ -78,8 +78,7 @@ def post_entry(
         reverses_id=reverses_id,
         transfer_count=len(legs),
     )
-    for code in sorted({code for leg in legs for code in (leg.debit, leg.credit)}):
-        _ensure_account(session, code)
+    _ensure_accounts(session, {code for leg in legs for code in (leg.debit, leg.credit)})
     session.add(entry)
     session.flush()
     session.add_all(
@@ -93,7 +92,6 @@ def post_entry(
         )
         for position, leg in enumerate(legs, start=1)
     )
-    session.flush()
     return entry
 
 
@@ -141,9 +139,13 @@ def find_reversal(session: Session, entry: JournalEntry) -> JournalEntry | None:
     return session.exec(select(JournalEntry).where(JournalEntry.reverses_id == entry.id)).first()
 
 
-def _ensure_account(session: Session, code: str) -> None:
-    if session.get(LedgerAccount, code) is not None:
-        return
+def _ensure_accounts(session: Session, codes: set[str]) -> None:
+    known = session.exec(select(LedgerAccount.code).where(col(LedgerAccount.code).in_(codes)))
+    for code in sorted(codes.difference(known)):
+        _open_account(session, code)
+
+
+def _open_account(session: Session, code: str) -> None:
     entry = describe(code)
     account = LedgerAccount(
         code=code, type=entry.type, name_vi=entry.name_vi, name_en=entry.name_en

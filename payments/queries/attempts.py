@@ -1,11 +1,10 @@
 """Reads of payments, refunds and receipts, and of what is in doubt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 
 from sqlalchemy import and_, func, or_
-from sqlalchemy import select as select_columns
 from sqlmodel import Session, col, select
 
 from core.clock import at_vietnam_time, end_of_day
@@ -25,7 +24,7 @@ from payments.models import (
 )
 from payments.queries.bills import read_reference
 from payments.queries.scope import MAX_HITS, ROOT, office_in
-from payments.states import MAY_STILL_COLLECT, PaymentStatus, RefundStatus
+from payments.states import MAY_STILL_COLLECT, PaymentStatus
 
 _MIN_SEARCH: Final = 3
 
@@ -40,6 +39,7 @@ class PaymentView:
     account: CollectingAccount
     procedure: Procedure | None
     receipt: Receipt | None
+    refunds: list[Refund] = field(default_factory=list)
 
     @property
     def demonstration(self) -> bool:
@@ -79,7 +79,10 @@ def get_payment_view(session: Session, payment_id: str, *, scope: str = ROOT) ->
         )
     ).first()
     procedure = session.get(Procedure, bill.procedure_id) if bill.procedure_id else None
-    return PaymentView(payment, bill, office, account, procedure, receipt)
+    refunds = session.exec(
+        select(Refund).where(Refund.payment_id == payment.id).order_by(col(Refund.created_at))
+    )
+    return PaymentView(payment, bill, office, account, procedure, receipt, list(refunds))
 
 
 def find_attempt(session: Session, merchant_reference: str) -> Payment | None:
@@ -157,41 +160,6 @@ def list_in_doubt(
     total = session.scalar(select(func.count()).select_from(joined.subquery())) or 0
     rows = session.exec(joined.order_by(col(Payment.created_at)).limit(limit)).all()
     return [PaymentView(*row, None, None) for row in rows], total
-
-
-def list_refunds(
-    session: Session, *, scope: str, status: RefundStatus | None = None, limit: int = 100
-) -> list[tuple[Refund, PaymentView]]:
-    """Return refunds of the subtree, the newest first."""
-    query = (
-        select_columns(Refund, Payment, Bill, Office, CollectingAccount)
-        .join(Payment, col(Refund.payment_id) == Payment.id)
-        .join(Bill, col(Payment.bill_id) == Bill.id)
-        .join(Office, col(Bill.office_id) == Office.id)
-        .join(CollectingAccount, col(Payment.account_id) == CollectingAccount.id)
-        .where(office_in(scope))
-        .order_by(col(Refund.created_at).desc())
-        .limit(limit)
-    )
-    if status is not None:
-        query = query.where(col(Refund.status) == status)
-    return [
-        (refund, PaymentView(payment, bill, office, account, None, None))
-        for refund, payment, bill, office, account in session.execute(query)
-    ]
-
-
-def get_refund(session: Session, refund_id: str, *, scope: str) -> Refund:
-    """Return a refund of the subtree, held against other transactions.
-
-    Raises:
-        PaymentNotFoundError: there is none here.
-    """
-    refund = session.exec(select(Refund).where(Refund.id == refund_id).with_for_update()).first()
-    if refund is None:
-        raise PaymentNotFoundError
-    get_payment_view(session, refund.payment_id, scope=scope)
-    return refund
 
 
 def search_payments(session: Session, text: str, *, scope: str) -> list[PaymentView]:

@@ -1,6 +1,6 @@
 """Reads of bills: by code, by their state, with everything beside them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import Session, col, select
@@ -14,20 +14,27 @@ from payments.models import (
     Office,
     Payment,
     Procedure,
+    Refund,
 )
 from payments.queries.scope import MAX_HITS, ROOT, Page, by_id, office_in, paginate
 from payments.states import BillStatus
+from payments.waivers import waived_positions
 
 
 @dataclass(frozen=True, slots=True)
 class BillView:
-    """A bill with everything a reader needs beside it."""
+    """A bill with everything a reader needs beside it.
+
+    ``waived`` are the positions of the lines whose fee a refund has taken off.
+    """
 
     bill: Bill
     office: Office
     procedure: Procedure | None
     lines: list[BillLine]
     attempts: list[Payment]
+    refunds: list[Refund] = field(default_factory=list)
+    waived: frozenset[int] = frozenset()
 
     @property
     def demonstration(self) -> bool:
@@ -91,6 +98,8 @@ def get_bill_view(session: Session, reference: str, *, scope: str = ROOT) -> Bil
             )
         ),
         attempts=list_attempts(session, bill.id),
+        refunds=refunds_of_bill(session, bill.id),
+        waived=waived_positions(session, bill),
     )
 
 
@@ -98,6 +107,18 @@ def list_attempts(session: Session, bill_id: str) -> list[Payment]:
     """Return all attempts to pay a bill, in their order."""
     query = select(Payment).where(Payment.bill_id == bill_id).order_by(col(Payment.attempt))
     return list(session.exec(query))
+
+
+def refunds_of_bill(session: Session, bill_id: str) -> list[Refund]:
+    """Return every refund of a bill's payments, the earliest first."""
+    return list(
+        session.exec(
+            select(Refund)
+            .join(Payment, col(Payment.id) == col(Refund.payment_id))
+            .where(Payment.bill_id == bill_id)
+            .order_by(col(Refund.created_at), col(Refund.id))
+        )
+    )
 
 
 def search_bills(

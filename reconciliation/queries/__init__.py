@@ -34,6 +34,7 @@ from reconciliation.queries.mismatches import (
     list_mismatches,
     mismatch_in,
 )
+from reconciliation.queries.payer import payer_account
 from reconciliation.queries.today import (
     AGE_BANDS,
     Ageing,
@@ -86,6 +87,7 @@ __all__ = [
     "load_evidence",
     "mismatch_in",
     "parse_items",
+    "payer_account",
     "payments_of_line",
     "search_lines",
     "states_of_items",

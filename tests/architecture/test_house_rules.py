@@ -151,13 +151,14 @@ def test_every_documented_setting_exists() -> None:
 def test_every_table_of_facts_is_protected() -> None:
     for module in re.findall(r"^import (\S+)", (ROOT / "alembic/env.py").read_text(), re.MULTILINE):
         importlib.import_module(module)
-    protected: set[str] = set()
-    for path in sorted((ROOT / "alembic/versions").glob("0*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
-                name = node.targets[0].id  # type: ignore[attr-defined]
-                if name in {"APPEND_ONLY", "EVIDENCE"}:
-                    protected |= set(ast.literal_eval(node.value))
+    protected = {
+        table
+        for path in sorted((ROOT / "alembic" / "versions").glob("*.py"))
+        for node in _tree(path).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        if ast.unparse(node.targets[0]) in {"APPEND_ONLY", "EVIDENCE"}
+        for table in ast.literal_eval(node.value)
+    }
     assert protected.isdisjoint(MUTABLE)
     assert set(SQLModel.metadata.tables) == protected | MUTABLE
 

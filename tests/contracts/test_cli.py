@@ -13,12 +13,17 @@ from sqlmodel import select
 
 from adapters.simulators.statement_files import PrintedLine, PrintedStatement, write_camt053
 from app.cli import _COMMANDS, _GROUPS, main
+from core.actors import Actor, Role
 from core.clock import at_vietnam_time, move_clock
 from core.db import transaction
 from core.money import Money
 from core.settings import Settings, get_settings
+from payments.channels import Rail
 from payments.fees import COLUMNS
+from payments.models import CollectingAccount
+from payments.refunds import approve_refund, prepare_payment_order
 from reconciliation.models import Mismatch
+from tests.factories import BENEFICIARY, a_bill, a_city, a_paid_payment, ask_refund
 from tests.support.clock import FrozenClock
 from tests.support.evidence import DAY, World, a_world
 
@@ -28,6 +33,7 @@ COMMANDS = [
     ["statement", "inspect"], ["statement", "import"], ["statement", "profiles"],
     ["settlement", "import"], ["mismatches", "show"], ["ledger", "export"], ["ledger", "verify"],
     ["users", "add"], ["users", "list"], ["users", "portal"], ["fees", "import"],
+    ["refunds", "orders"], ["refunds", "file"],
 ]  # fmt: skip
 
 
@@ -130,6 +136,9 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],
+        ["refunds", "--status", "bogus"],
+        ["refunds", "file", "ord_none", "--output", "order.xml"],
+        ["refunds", "file", "ord_none", "--output", "order.exe"],
         ["reconcile", "--account", "none"],
         ["reconcile", "--as-of", "yesterday"],
         ["settlement", "import", "none.csv", "--provider", "vnpay"],
@@ -351,3 +360,39 @@ def test_a_portal_gets_a_key_and_a_secret_once(installed: tuple[Doisoat, World])
     key, secret = (line.split()[-1] for line in done.out.splitlines()[:2])
     assert key != secret
     assert secret.startswith("whsec_")
+
+
+def test_refunds_are_listed_and_their_files_fetched(
+    doisoat: Doisoat, sqlite_engine: Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOISOAT_DATABASE_URL", str(sqlite_engine.url))
+    clock = FrozenClock(NOON)
+    officer, approver = (
+        Actor(f"usr_{role}", role, office_path="/") for role in (Role.OFFICER, Role.APPROVER)
+    )
+    with transaction(sqlite_engine) as session:
+        bill = a_bill(session, a_city(session), clock=clock)
+        payment = a_paid_payment(session, bill, clock=clock, rail=Rail.VIETQR)
+        refund = ask_refund(
+            session, payment, Money(83_000), actor=officer, clock=clock, waived_lines=[1, 2],
+            beneficiary=BENEFICIARY,
+        )  # fmt: skip
+        approve_refund(session, refund, actor=approver, clock=clock)
+        account = session.get_one(CollectingAccount, refund.account_id)
+        order = prepare_payment_order(session, account, [refund], actor=officer, clock=clock)
+        order_id, content, reference = order.id, order.content, refund.refund_reference
+
+    [listed] = doisoat("refunds", "--json").json
+    assert (listed["refund_reference"], listed["status"]) == (reference, "submitted")
+    assert reference in doisoat("refunds", "--status", "submitted").out
+    assert doisoat("refunds", "--status", "failed").out == ""
+    [ordered] = doisoat("refunds", "orders", "--json").json
+    assert (ordered["id"], ordered["amount_minor"]) == (order_id, 83_000)
+    assert ordered["sha256"] in doisoat("refunds", "orders").out
+    target = tmp_path / "order.xml"
+    assert doisoat("refunds", "file", order_id, "--output", target).status == 0
+    assert target.read_bytes() == content
+    assert doisoat("refunds", "file", order_id, "--output", target).status == 2
+    table = tmp_path / "order.csv"
+    assert doisoat("refunds", "file", order_id, "--output", table).status == 0
+    assert reference in table.read_text(encoding="utf-8")

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from app.demo.city import STAFF, WARDS
 from core.actors import Role
 from core.db import reading
 from payments.channels import Rail
-from payments.models import Receipt
+from payments.models import Receipt, Refund
+from payments.states import RefundStatus
 from reconciliation.models import EvidenceFile, Mismatch, Resolution
 from reconciliation.states import ItemKind
 from tests.e2e.conftest import DESKTOP, PHONE
@@ -49,6 +51,7 @@ PAGES: dict[str, dict[str, str]] = {
         "payment-transfer": "/payments/{transfer}",
         "payment-doubt": "/payments/{pending}",
         "payment-received": "/payments/{payment}",
+        "bill-refunded": "/bills/{refunded}",
         "receipt": "/payments/{payment}/receipt",
         "receipt-named": "/receipts/{token}",
         "missing": "/nowhere",
@@ -67,11 +70,16 @@ PAGES: dict[str, dict[str, str]] = {
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",
         "jobs": "/staff/jobs",
+        "refunds": "/staff/refunds",
+        "refund-request": "/staff/payments/{twice}/refund",
+        "refund": "/staff/refunds/{sent_back}",
+        "payment-orders": "/staff/payment-orders",
         "forbidden": "/staff/decisions",
     },
     Role.APPROVER: {
         "decisions": "/staff/decisions",
         "decision": "/staff/decisions/{decision}",
+        "refund-decision": "/staff/refunds/{asked_back}",
     },
     Role.AUDITOR: {
         "search": "/staff/search?text={paid}",
@@ -150,6 +158,9 @@ def _let_people_pay(scenery: Scenery) -> None:
     _begin(live, ids["doubt"], Rail.VNPAY)
     ids["pending"] = live.attempts(ids["doubt"])[0].id
     ids["payment"] = live.attempts(ids["paid"])[0].id
+    ids["refunded"] = live.issue()
+    _pay_online(live, ids["refunded"], Rail.VNPAY)
+    ids["twice"] = live.attempts(ids["refunded"])[0].id
     ids["account"] = WARDS[0].account_number
 
 
@@ -181,9 +192,42 @@ def _let_staff_work(scenery: Scenery) -> None:
         ids["refused"] = session.exec(
             select(EvidenceFile.id).where(EvidenceFile.outcome == "refused")
         ).one()
+    _send_back(scenery)
     ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
     account = WARDS[2].account_number
     ids["statement"] = next(one for name, one in files.items() if name.startswith(account))
+
+
+def _send_back(scenery: Scenery) -> None:
+    """A refund over the channel, one by transfer in a file for the bank, and one undecided."""
+    live, ids = scenery.live, scenery.ids
+    goes_to = {"name": "NGUYEN THI ANH TUYET", "account": "0011004567890", "bank_bin": "970436"}
+    ids["sent_back"] = _ask_back(scenery, waived="1")
+    _approve(scenery, ids["sent_back"])
+    by_transfer = _ask_back(scenery, way="transfer", **goes_to)
+    _approve(scenery, by_transfer)
+    with reading(live.context.engine) as session:
+        account_id = session.get_one(Refund, by_transfer).account_id
+    scenery.post(Role.OFFICER, "/staff/payment-orders", form={"account_id": account_id})
+    waiting = _ask_back(scenery, way="transfer", **goes_to)
+    _approve(scenery, waiting)
+    ids["asked_back"] = _ask_back(scenery)
+    live.move_to(live.settings.clock() + timedelta(minutes=5))
+
+
+def _ask_back(scenery: Scenery, **fields: str) -> str:
+    form = {"amount": "1000", "reason": "Hồ sơ bị trả lại", "evidence": "QĐ 12/2026"} | fields
+    scenery.post(Role.OFFICER, f"/staff/payments/{scenery.ids['twice']}/refund", form=form)
+    with reading(scenery.live.context.engine) as session:
+        query = select(Refund.id).where(Refund.status == RefundStatus.REQUESTED)
+        return session.exec(query).one()
+
+
+def _approve(scenery: Scenery, refund: str) -> None:
+    page = scenery.page(Role.APPROVER, "en")
+    page.goto(f"{scenery.live.places.pages}/staff/refunds/{refund}")
+    page.get_by_role("button", name="Approve exactly this").click()
+    page.get_by_text("Is sent next").wait_for()
 
 
 def _propose(scenery: Scenery, mismatch: str) -> None:

@@ -17,12 +17,12 @@ from core.clock import business_day
 from core.crypto import sha256_hex
 from core.db import transaction
 from core.money import Currency
-from payments.channels import Rail
+from payments.channels import Channel, Rail
 from payments.gateway_models import CreditNotice, CreditState
 from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod
-from payments.models import Refund, Remittance
+from payments.models import PaymentOrder, Refund, Remittance
 from reconciliation.engine import run_reconciliation
 from reconciliation.models import FrozenInput, MismatchEvent, MismatchEventKind, Resolution
 from reconciliation.states import ResolutionKind, ResolutionStatus
@@ -39,11 +39,11 @@ from tests.support.books import everything
 from tests.support.clock import FrozenClock
 from tests.support.gateway import a_notice
 
-MIGRATIONS = Path(__file__).parents[2] / "alembic" / "versions"
+VERSIONS = Path(__file__).parents[2] / "alembic" / "versions"
 
 
-def _migration(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, MIGRATIONS / f"{name}.py")
+def _migration(name: str = "0002_append_only") -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, VERSIONS / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -51,10 +51,17 @@ def _migration(name: str) -> ModuleType:
     return module
 
 
-APPEND_ONLY: dict[str, list[tuple[str, ...]]] = _migration("0002_append_only").APPEND_ONLY
-EVIDENCE: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = (
-    _migration("0002_append_only").EVIDENCE | _migration("0003_rails").EVIDENCE
-)
+def _protected(kind: str) -> dict[str, Any]:
+    """What all migrations together protect; a later one names the whole protection of a table."""
+    names = sorted(path.stem for path in VERSIONS.glob("*.py"))
+    found: dict[str, Any] = {}
+    for name in names:
+        found |= getattr(_migration(name), kind, {})
+    return found
+
+
+APPEND_ONLY: dict[str, list[tuple[str, ...]]] = _protected("APPEND_ONLY")
+EVIDENCE: dict[str, tuple[tuple[str, ...], list[tuple[str, ...]]]] = _protected("EVIDENCE")
 PROTECTED = sorted([*APPEND_ONLY, *EVIDENCE])
 
 
@@ -80,8 +87,11 @@ def _fill(session: Session, clock: FrozenClock) -> None:
         event,
         AccountingPeriod(account_id=account.id, day=day, closed_at=now, closed_by="system",
                          summary_sha256=sha256_hex(b"")),
+        PaymentOrder(id="ord_1", account_id=account.id, year=2026, number=1, refund_count=1,
+                     amount_minor=1, content=b"x", sha256=sha256_hex(b"x"), sheet=b"y",
+                     sheet_sha256=sha256_hex(b"y"), created_by="a", created_at=now),
         Refund(payment_id=settled.id, account_id=account.id, refund_reference="R", amount_minor=1,
-               reason="r", requested_by="a", created_at=now),
+               channel=Channel.VNPAY, reason="r", evidence="e", requested_by="a", created_at=now),
         CreditNotice(rail=Rail.SEPAY, merchant_code="1", credit_key="1", account_id=account.id,
                      amount_minor=1, currency=Currency.VND, narrative="n", booked_at=now,
                      received_at=now, state=CreditState.WAITING),
@@ -272,7 +282,8 @@ def test_sqlite_replaces_no_row_by_its_rowid(stranger: sqlite3.Connection) -> No
     for table in PROTECTED:
         names = _columns(table)
         values = ", ".join(f"{name} || 'x'" if "id" in name or name in {
-            "number", "token", "code", "sha256", "day", "event_key", "line_key", "statement_key",
+            "number", "year", "token", "code", "sha256", "day", "event_key", "line_key",
+            "statement_key",
             "bill_reference", "merchant_reference", "applied_key", "refund_reference", "reference",
             "report_id", "mismatch_key"} else name for name in names)  # fmt: skip
         before = _count(stranger, table)

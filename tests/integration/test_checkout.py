@@ -153,6 +153,26 @@ def test_a_process_that_dies_before_the_answer_leaves_the_attempt_watched(
         assert [due.status for due in due_queries(session, now=clock())] == [PaymentStatus.CREATED]
 
 
+def test_a_refusal_of_what_may_be_open_since_a_lost_answer_leaves_it_in_doubt(
+    engine: Engine, gateways: FakeGateways, bill: Bill, clock: FrozenClock
+) -> None:
+    def lose(request: StartRequest) -> StartedPayment:
+        raise GatewayUnavailableError(request.merchant_reference)
+
+    def refuse(request: StartRequest) -> StartedPayment:
+        raise GatewayRefusedError(f"{request.merchant_reference} is known already")
+
+    gateways.gateway.on_start = lose
+    with pytest.raises(GatewayUnavailableError):
+        _begin(engine, gateways, bill.bill_reference, clock)
+    gateways.gateway.on_start = refuse
+    with pytest.raises(GatewayRefusedError):
+        _begin(engine, gateways, bill.bill_reference, clock)
+    [payment] = _payments(engine)
+    assert payment.status is PaymentStatus.CREATED
+    assert payment.next_query_at is not None
+
+
 def test_a_refusal_is_final_and_another_attempt_needs_no_second_thought(
     engine: Engine, gateways: FakeGateways, bill: Bill, clock: FrozenClock
 ) -> None:

@@ -24,7 +24,7 @@ from payments.errors import GatewayRefusedError, GatewayUnavailableError
 from payments.inbox import record_gateway_event
 from payments.models import ApiClient, Bill, EventState, GatewayEvent, Payment, Refund
 from payments.ports import GatewayNotice, NoticeKind, Outcome
-from payments.refunds import approve_refund, request_refund
+from payments.refunds import approve_refund
 from payments.states import PaymentStatus, RefundStatus
 from scheduler.jobs import (
     EVENT_PATIENCE,
@@ -34,7 +34,7 @@ from scheduler.jobs import (
     send_refunds,
 )
 from scheduler.schedule import get_job, run_now
-from tests.factories import VAULT, a_bill, a_city, a_paid_payment, a_payment
+from tests.factories import VAULT, a_bill, a_city, a_paid_payment, a_payment, ask_refund
 from tests.support.clock import FrozenClock
 from tests.support.gateway import a_notice
 from tests.support.jobs import (
@@ -180,7 +180,7 @@ def refund(engine: Engine, clock: FrozenClock, officer: Actor, approver: Actor) 
     with transaction(engine) as session:
         bill = a_bill(session, a_city(session), clock=clock)
         payment = a_paid_payment(session, bill, clock=clock, collected_minor=90_000)
-        made = request_refund(
+        made = ask_refund(
             session, payment, Money(7_000), "paid too much", actor=officer, clock=clock
         )
         return approve_refund(session, made, actor=approver, clock=clock)

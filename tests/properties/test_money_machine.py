@@ -23,21 +23,33 @@ from core.actors import Actor, Role
 from core.errors import DoisoatError
 from core.money import Money
 from payments.billing import cancel_bill, exempt_bill, expire_bills
-from payments.channels import Rail
+from payments.channels import Channel, Rail
 from payments.collection import reverse_payment
 from payments.inbox import process_gateway_event, record_gateway_event
 from payments.ledger.balances import balance_of, broken_rules, trial_balance
 from payments.ledger.models import JournalEntry, LedgerTransfer
-from payments.models import Bill, Payment, Receipt, ReceiptStatus, Refund
+from payments.ledger.posting import find_entry, find_reversal
+from payments.models import (
+    Bill,
+    CollectingAccount,
+    Payment,
+    Receipt,
+    ReceiptStatus,
+    Refund,
+)
 from payments.refunds import (
     approve_refund,
+    doubt_refund,
+    most_refundable,
+    prepare_payment_order,
+    record_bank_refusal,
     record_refund_outcome,
     reject_refund,
-    request_refund,
     submit_refund,
 )
 from payments.states import BillStatus, PaymentStatus, RefundStatus
-from tests.factories import a_bill, a_city, a_payment
+from payments.waivers import is_ended, waived_positions
+from tests.factories import BENEFICIARY, a_bill, a_city, a_payment, ask_refund
 from tests.support.books import everything
 from tests.support.clock import FrozenClock
 from tests.support.databases import SqliteDatabases
@@ -47,9 +59,15 @@ OFFICER = Actor("usr_officer", Role.OFFICER, office_path="/")
 APPROVER = Actor("usr_approver", Role.APPROVER, office_path="/")
 AMOUNTS = st.sampled_from([83_000, 83_000, 83_000, 40_000, 83_001, 166_000])
 OUTCOMES = st.sampled_from(["succeeded"] * 8 + ["failed", "expired", "cancelled", "pending"])
+PARTS = st.sampled_from([0, 0, 0, 83_000, 40_000, 8_000, 75_000, 1])
+WAIVED = st.sampled_from([[], [], [1], [2], [1, 2], [1, 2], [3]])
+STEPS = st.sampled_from(["approve", "approve", "reject", "withdraw", *["submit"] * 3])
+FEES = {1: 75_000, 2: 8_000}
+SETTLED = {RefundStatus.SUCCEEDED}
+ENDED = {RefundStatus.REJECTED, RefundStatus.FAILED}
 Row = TypeVar("Row", Payment, Refund)
 TOUCHED = {"audit_event", "bill", "bill_line", "gateway_event", "journal_entry", "ledger_transfer",
-           "outbox_message", "payment", "receipt", "refund"}  # fmt: skip
+           "outbox_message", "payment", "payment_order", "receipt", "refund"}  # fmt: skip
 PICK = st.integers(0, 59)
 
 
@@ -131,32 +149,38 @@ class MoneyMachine(RuleBasedStateMachine):
         with self._refusal_changes_nothing():
             reverse_payment(self.session, payment, "returned", clock=self.clock)
 
-    @precondition(lambda self: any(bill.status is BillStatus.OVERPAID for bill in self.bills))
-    @rule(pick=PICK, amount=AMOUNTS)
-    def ask_refund(self, pick: int, amount: int) -> None:
+    @precondition(lambda self: self._any(self.payments, PaymentStatus.SUCCEEDED))
+    @rule(pick=PICK, amount=PARTS, lines=WAIVED, by_transfer=st.booleans())
+    def ask_refund(self, pick: int, amount: int, lines: list[int], by_transfer: bool) -> None:  # noqa: FBT001
         payment = self._likely(pick, self.payments, PaymentStatus.SUCCEEDED)
         with self._refusal_changes_nothing():
+            most = most_refundable(self.session, payment, waived_lines=lines).amount_minor
+            self.clock.advance(minutes=1)
             self.refunds.append(
-                request_refund(
-                    self.session, payment, Money(amount), "r", actor=OFFICER, clock=self.clock
+                ask_refund(
+                    self.session, payment, Money(amount or most), actor=OFFICER, clock=self.clock,
+                    waived_lines=lines, by_transfer=by_transfer, beneficiary=BENEFICIARY,
                 )
-            )
+            )  # fmt: skip
 
     @precondition(lambda self: self.refunds)
-    @rule(pick=PICK, step=st.sampled_from(["approve", "reject", "submit", "submit"]))
+    @rule(pick=PICK, step=STEPS)
     def decide_refund(self, pick: int, step: str) -> None:
-        wanted = RefundStatus.APPROVED if step == "submit" else RefundStatus.REQUESTED
+        undecided = step in {"approve", "reject"}
+        wanted = RefundStatus.REQUESTED if undecided else RefundStatus.APPROVED
         refund = self._likely(pick, self.refunds, wanted)
+        self.clock.advance(minutes=1)
         with self._refusal_changes_nothing():
             if step == "submit":
-                submit_refund(self.session, refund, clock=self.clock)
+                self._send(refund)
                 payment = self.session.get_one(Payment, refund.payment_id)
                 bill = self.session.get_one(Bill, payment.bill_id)
                 assert payment.status is PaymentStatus.SUCCEEDED, "nothing to send back is there"
                 assert refund.amount_minor <= bill.received_minor - bill.due_minor
+            elif step == "approve":
+                approve_refund(self.session, refund, actor=APPROVER, clock=self.clock)
             else:
-                decide = approve_refund if step == "approve" else reject_refund
-                decide(self.session, refund, actor=APPROVER, clock=self.clock)
+                reject_refund(self.session, refund, note="no", actor=APPROVER, clock=self.clock)
 
     @precondition(lambda self: self._any(self.refunds, RefundStatus.SUBMITTED))
     @rule(pick=PICK, outcome=st.sampled_from(["succeeded", "succeeded", "failed", "pending"]))
@@ -165,6 +189,23 @@ class MoneyMachine(RuleBasedStateMachine):
         said = {"id": "r", "kind": "refund", "reference": refund.refund_reference,
                 "outcome": outcome, "txn": f"R{refund.id}"}  # fmt: skip
         record_refund_outcome(self.session, refund, read_notice(said), clock=self.clock)
+
+    @precondition(lambda self: self._any(self.refunds, RefundStatus.SUBMITTED))
+    @rule(pick=PICK)
+    def bank_refuses(self, pick: int) -> None:
+        refund = self._likely(pick, self.refunds, RefundStatus.SUBMITTED)
+        with self._refusal_changes_nothing():
+            record_bank_refusal(
+                self.session, refund, "account closed", actor=APPROVER, clock=self.clock
+            )
+
+    @precondition(lambda self: self._any(self.refunds, RefundStatus.SUCCEEDED))
+    @rule(pick=PICK)
+    def proof_falls(self, pick: int) -> None:
+        """A match that had proved a refund is superseded."""
+        refund = self._likely(pick, self.refunds, RefundStatus.SUCCEEDED)
+        with self._refusal_changes_nothing():
+            doubt_refund(self.session, refund, clock=self.clock)
 
     @precondition(lambda self: self.bills)
     @rule(pick=PICK, end=st.sampled_from([cancel_bill, exempt_bill]))
@@ -220,7 +261,7 @@ class MoneyMachine(RuleBasedStateMachine):
             ) - sum(
                 refund.amount_minor
                 for refund in self.refunds
-                if refund.payment_id in mine and refund.status is RefundStatus.SUCCEEDED
+                if refund.channel is rail.channel and refund.status is RefundStatus.SUCCEEDED
             )
             assert balance_of(self.session, f"clearing:{rail.channel}") == held
 
@@ -235,22 +276,61 @@ class MoneyMachine(RuleBasedStateMachine):
     @invariant()
     def receipts_stand_for_money_that_is_there(self) -> None:
         issued = self.session.exec(
-            select(Receipt.payment_id).where(Receipt.status == ReceiptStatus.ISSUED)
+            select(Receipt).where(Receipt.status == ReceiptStatus.ISSUED)
         ).all()
-        paid = {p.id for p in self.payments if p.status is PaymentStatus.SUCCEEDED}
-        assert len(issued) == len(set(issued))
-        assert set(issued) == paid
+        kept = {
+            payment.id: (payment.collected_minor or 0) - self._gone(payment, SETTLED)
+            for payment in self.payments
+            if payment.status is PaymentStatus.SUCCEEDED
+        }
+        assert len(issued) == len({receipt.payment_id for receipt in issued})
+        assert {receipt.payment_id: receipt.amount_minor for receipt in issued} == {
+            one: amount for one, amount in kept.items() if amount
+        }
+
+    @invariant()
+    def a_fee_is_waived_once_and_due_is_what_was_not(self) -> None:
+        for bill in self.bills:
+            waived = [
+                position
+                for refund in self.refunds
+                if self.session.get_one(Payment, refund.payment_id).bill_id == bill.id
+                and (entry := find_entry(self.session, f"waived:{refund.id}"))
+                and find_reversal(self.session, entry) is None
+                for position in refund.waived_lines
+            ]
+            assert len(waived) == len(set(waived))
+            assert waived_positions(self.session, bill) == set(waived)
+            if not is_ended(self.session, bill):
+                assert bill.due_minor == bill.amount_minor - sum(FEES[p] for p in waived)
+            billed = [n for code, n in self._of_bill(bill).items() if code.startswith("payable:")]
+            assert sum(billed) == -bill.due_minor
+
+    @invariant()
+    def never_more_is_sent_than_came(self) -> None:
+        """For every payment, whatever was requested, rejected, sent, refused or doubted."""
+        for payment in self.payments:
+            assert self._gone(payment, SETTLED) <= (payment.collected_minor or 0)
 
     @invariant()
     def no_more_is_on_its_way_back_than_came(self) -> None:
         for payment in self.payments:
-            going = sum(
-                refund.amount_minor
-                for refund in self.refunds
-                if refund.payment_id == payment.id
-                and refund.status not in {RefundStatus.REJECTED, RefundStatus.FAILED}
-            )
+            going = self._gone(payment, set(RefundStatus) - ENDED)
             assert going <= (payment.collected_minor or 0)
+
+    def _send(self, refund: Refund) -> None:
+        if refund.channel is Channel.BANK_TRANSFER:
+            account = self.session.get_one(CollectingAccount, refund.account_id)
+            prepare_payment_order(self.session, account, [refund], actor=OFFICER, clock=self.clock)
+        else:
+            submit_refund(self.session, refund, clock=self.clock)
+
+    def _gone(self, payment: Payment, states: set[RefundStatus]) -> int:
+        return sum(
+            refund.amount_minor
+            for refund in self.refunds
+            if refund.payment_id == payment.id and refund.status in states
+        )
 
     def _any(self, rows: list[Row], status: object) -> bool:
         return any(row.status is status for row in rows)

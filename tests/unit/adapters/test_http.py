@@ -100,6 +100,19 @@ def test_secrets_are_masked(text: str, secret: str) -> None:
     assert "***" in mask(text)
 
 
+@pytest.mark.parametrize("text", [
+    '{"HoTenNguoiNop": "Nguyễn Thị Ánh", "SoTien": "83000"}',
+    '{"HoTenNguoiNop":"Nguy\\u1ec5n Th\\u1ecb \\u00c1nh","SoTien":"83000"}',
+    "HoTenNguoiNop=Nguyễn Thị Ánh&SoTien=83000",
+    '"ThongTin": "{\\"HoTenNguoiNop\\": \\"Nguyễn Thị Ánh\\", \\"SoTien\\": \\"83000\\"}"',
+])  # fmt: skip
+def test_payers_names_are_masked_whole(text: str) -> None:
+    masked = mask(text)
+    assert "Nguy" not in masked
+    assert "nh" not in masked.replace("ThongTin", "")
+    assert "83000" in masked
+
+
 def test_what_is_no_secret_is_kept() -> None:
     text = "GET /x?vnp_Amount=1000000&vnp_TxnRef=MC1-1"
     assert mask(text) == text

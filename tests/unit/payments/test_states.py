@@ -45,13 +45,13 @@ PAYMENT = """
     reversed    -       succeeded -        -         -         -
 """
 REFUND = """
-                approve  reject   submit    sent_back refused
-    requested   approved rejected -         -         -
-    rejected    -        -        -         -         -
-    approved    -        rejected submitted -         -
-    submitted   -        -        -         succeeded failed
-    succeeded   -        -        -         -         -
-    failed      -        -        -         -         -
+                approve  reject   submit    sent_back refused unproven
+    requested   approved rejected -         -         -       -
+    rejected    -        -        -         -         -       -
+    approved    -        rejected submitted -         -       -
+    submitted   -        -        -         succeeded failed  -
+    succeeded   -        -        -         -         -       submitted
+    failed      -        -        -         -         -       -
 """
 
 
