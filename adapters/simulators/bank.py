@@ -86,8 +86,8 @@ class BankLine:
     bank_ref: str
 
 
-CreditSink = Callable[[BankLine], None]
-"""Who is told of every credit once it is booked, as a credit-notification service is."""
+LineSink = Callable[[BankLine], None]
+"""Who is told of every line once it is booked, money in or out, as a notification service is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,11 @@ class BankSimulator:
         clock: Clock,
         state_path: Path,
         config: BankSimulatorConfig,
-        credit_sink: CreditSink | None = None,
+        line_sink: LineSink | None = None,
     ) -> None:
         self.clock = clock
         self.config = config
-        self._credit_sink = credit_sink
+        self._line_sink = line_sink
         self.store = Store(state_path)
         self.accounts = {account.number: account for account in config.accounts}
 
@@ -198,9 +198,9 @@ class BankSimulator:
         return self._told(line, new=new)
 
     def _told(self, line: BankLine, *, new: bool) -> BankLine:
-        """Tell of a credit that is booked for good; no transaction is open meanwhile."""
-        if new and line.amount > 0 and self._credit_sink:
-            self._credit_sink(line)
+        """Tell of a line that is booked for good; no transaction is open meanwhile."""
+        if new and self._line_sink:
+            self._line_sink(line)
         return line
 
     def _book(self, records: Records, entry: Entry) -> tuple[BankLine, bool]:

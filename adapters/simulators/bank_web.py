@@ -15,8 +15,8 @@ from adapters.simulators.bank import (
     BankLine,
     BankSimulator,
     BankSimulatorConfig,
-    CreditSink,
     Entry,
+    LineSink,
 )
 from adapters.simulators.faults import Fault, force_faults
 from adapters.simulators.web import RawBody, facts, form_fields, install_errors, page
@@ -57,10 +57,10 @@ def create_app(
     clock: Clock,
     state_path: Path,
     config: BankSimulatorConfig,
-    credit_sink: CreditSink | None = None,
+    line_sink: LineSink | None = None,
 ) -> FastAPI:
     """Return the bank as an application; ``app.state.simulator`` is its inside."""
-    bank = BankSimulator(clock=clock, state_path=state_path, config=config, credit_sink=credit_sink)
+    bank = BankSimulator(clock=clock, state_path=state_path, config=config, line_sink=line_sink)
     app = FastAPI(title="Bank simulator", docs_url=None, redoc_url=None)
     app.state.simulator = bank
     install_errors(app)

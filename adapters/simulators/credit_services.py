@@ -1,4 +1,4 @@
-"""SePay and Casso played on loopback: they hear of a bank's credits and tell their subscribers."""
+"""SePay and Casso played on loopback: they hear of a bank's lines and tell their subscribers."""
 
 import json
 from dataclasses import asdict

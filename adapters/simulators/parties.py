@@ -281,7 +281,7 @@ PLAYERS: Final[Mapping[Rail, Play]] = {
 """How each rail is played; a further rail is one entry here and one in ``ENDPOINTS``."""
 
 TOLD_BY_THE_BANK: Final = frozenset({Rail.SEPAY, Rail.CASSO})
-"""Services that hear of credits from the bank and tell us."""
+"""Services that hear of every line from the bank and tell us."""
 
 ENDPOINTS: Final[Mapping[Rail, Mapping[str, str]]] = {
     Rail.VNPAY: {

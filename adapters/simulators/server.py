@@ -52,7 +52,7 @@ def create_server(
     """Return the simulators of these contracts as one application.
 
     ``app.state.parties`` is its inside. With a bank, providers pay into its accounts and it tells
-    credits to the services that watch them. ``tick_seconds`` (real ones) lets time work by itself.
+    lines to the services that watch them. ``tick_seconds`` (real ones) lets time work by itself.
 
     Raises:
         SettingsError: the environment is not for simulators, a rail has none, a contract lacks a
@@ -70,7 +70,7 @@ def create_server(
         _check_accounts(bank, contracts)
         path = stage.state_dir / "bank.sqlite"
         bank_app = bank_web.create_app(
-            clock=stage.clock, state_path=path, config=bank, credit_sink=told
+            clock=stage.clock, state_path=path, config=bank, line_sink=told
         )
     inside: BankSimulator | None = bank_app.state.simulator if bank_app else None
     stage = replace(stage, bank=inside)

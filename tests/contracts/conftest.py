@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.contracts.rigs.cases import ABSENT, NOT_APPLICABLE, TABLE, cell_of, skip_reason
+from tests.contracts.rigs.cases import NOT_APPLICABLE, TABLE, cell_of, skip_reason
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,12 +29,8 @@ def pytest_report_teststatus(
     report: pytest.TestReport | pytest.CollectReport,
 ) -> tuple[str, str, str] | None:
     """Count a cell that is n/a as n/a, not among the skipped."""
-    if report.skipped:
-        reason = skip_reason(report)
-        if reason.startswith(NOT_APPLICABLE):
-            return "n/a", "n", "N/A"
-        if reason.startswith(ABSENT):
-            return "absent", "-", "ABSENT"
+    if report.skipped and skip_reason(report).startswith(NOT_APPLICABLE):
+        return "n/a", "n", "N/A"
     return None
 
 

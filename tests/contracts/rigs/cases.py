@@ -15,13 +15,12 @@ from typing import Any, Final, TypeVar
 import pytest
 
 from payments.ports import Capabilities
-from tests.contracts.rigs.registry import RAILS, AbsentRailError, rig_class
-from tests.contracts.rigs.rig import Rig
+from tests.contracts.rigs.registry import RAILS, RIGS
+from tests.contracts.rigs.rig import Rig, TransferRig
 from tests.contracts.rigs.world import open_world
 from tests.support.postgres import quick_folder
 
 NOT_APPLICABLE: Final = "n/a: "
-ABSENT: Final = "absent: "
 
 REASONS: Final[Mapping[str, str]] = {
     "starts": "it opens no attempts: it only tells of transfers to the collecting account",
@@ -31,6 +30,8 @@ REASONS: Final[Mapping[str, str]] = {
     "refunds": "it has no way to send money back: an officer transfers it from the account",
     "refund_queries": "it cannot be asked about a refund",
     "cancels": "an attempt cannot be called off: it ends at its expiry",
+    "credits": "its messages are about payments of its own, not about transfers to the account",
+    "transfers": "its page takes the whole sum or nothing: nobody types a transfer by hand",
     "holds": "money is taken at once: there is no second step",
     "settlement_report": "its report comes as a file, not by a call",
     "start_calls": "opening an attempt calls nobody: it is an address or a code",
@@ -76,7 +77,7 @@ def capabilities(rail: str) -> Capabilities:
 
 def why_not(rail: str, wanted: Case) -> str | None:
     """Return why a case is n/a on a rail, None where it is to be run."""
-    rig = rig_class(rail)
+    rig = RIGS[rail]
     if reason := rig.not_applicable.get(wanted.name):
         return reason
     for need in wanted.needs:
@@ -90,18 +91,16 @@ def _has(rig: type[Rig], rail: str, need: str) -> bool:
         return bool(rig.secrets)
     if need == "fees":
         return rig.traits.fees is not None
+    if need == "transfers":
+        return issubclass(rig, TransferRig) or capabilities(rail).credits
     if need in {"start_calls", "dates_signature", "holds"}:
         return bool(getattr(rig.traits, need))
     return bool(getattr(capabilities(rail), need))
 
 
 def leave_out(rail: str, wanted: Case) -> None:
-    """End the test as n/a or absent where it cannot run, with the reason."""
-    try:
-        reason = why_not(rail, wanted)
-    except AbsentRailError as absent:
-        pytest.skip(f"{ABSENT}{absent}")
-    if reason:
+    """End the test as n/a where it does not apply, with the reason."""
+    if reason := why_not(rail, wanted):
         pytest.skip(f"{NOT_APPLICABLE}{reason}")
 
 
@@ -129,12 +128,11 @@ class Table:
             self.cells.setdefault(cell, "pass")
 
     def _note_skip(self, cell: tuple[str, str], reason: str) -> None:
-        for mark, word in ((NOT_APPLICABLE, "n/a"), (ABSENT, "absent")):
-            if reason.startswith(mark) and len(reason) > len(mark):
-                self.cells.setdefault(cell, word)
-                self.reasons[cell] = reason.removeprefix(mark)
-                return
-        self.cells[cell] = "FAIL"  # a silent skip is a hole in the table
+        if reason.startswith(NOT_APPLICABLE) and len(reason) > len(NOT_APPLICABLE):
+            self.cells.setdefault(cell, "n/a")
+            self.reasons[cell] = reason.removeprefix(NOT_APPLICABLE)
+        else:
+            self.cells[cell] = "FAIL"  # a silent skip is a hole in the table
 
     def holes(self, names: set[str], rails: set[str]) -> list[str]:
         """Return the cells of these rows and columns of which nothing is known."""
@@ -142,7 +140,7 @@ class Table:
             f"{name} × {rail}"
             for name in sorted(names)
             for rail in sorted(rails)
-            if self.cells.get((name, rail)) not in {"pass", "n/a", "absent", "FAIL"}
+            if self.cells.get((name, rail)) not in {"pass", "n/a", "FAIL"}
             or (self.cells[name, rail] == "n/a" and not self.reasons.get((name, rail)))
         ]
 
@@ -161,16 +159,7 @@ class Table:
             texts = [self._text(name, rail, numbers) for rail in RAILS]
             cells = "  ".join(text.ljust(size) for text, size in zip(texts, columns, strict=True))
             lines.append(f"{row.title.ljust(width)}  {cells}".rstrip())
-        lines += ["", *(f"n/a {number}: {reason}" for reason, number in numbers.items())]
-        gone = sorted(
-            {
-                (rail, self.reasons[key])
-                for key in self.reasons
-                for rail in [key[1]]
-                if self.cells[key] == "absent"
-            }
-        )
-        return lines + [f"{rail} absent: {reason}" for rail, reason in gone]
+        return [*lines, "", *(f"n/a {number}: {reason}" for reason, number in numbers.items())]
 
     def _text(self, name: str, rail: str, numbers: Mapping[str, int]) -> str:
         cell = self.cells.get((name, rail), "")
@@ -178,7 +167,7 @@ class Table:
 
     def summary(self) -> str:
         """Return how many cells there are of each kind."""
-        words = ("pass", "n/a", "absent", "FAIL")
+        words = ("pass", "n/a", "FAIL")
         counts = [(word, list(self.cells.values()).count(word)) for word in words]
         return ", ".join(f"{count} {word}" for word, count in counts if count)
 

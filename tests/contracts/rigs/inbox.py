@@ -92,10 +92,12 @@ class SmallBooks:
     """Keeps everything in memory; receipts are told apart by the provider's or bank's own id.
 
     A credit notice and a statement line are one receipt if both name the same bank reference. A
-    payment whose provider names none is the line of the same bill and amount.
+    payment whose provider names none is the line of the same bill and amount. A credit to another
+    account than ``account`` is not ours, whatever its narrative says.
     """
 
     verify: Verify
+    account: str
     raw: list[RawEvent] = field(default_factory=list)
     notices: list[GatewayNotice] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
@@ -133,6 +135,8 @@ class SmallBooks:
                 self._same(cell[1], known, notice.amount)
             return
         for credit in notice.credits:
+            if credit.account_number not in {self.account, ""}:
+                continue
             named = bill_of(credit.merchant_reference) or _first_word(credit.narrative)
             self._told(named, credit.bank_ref or credit.credit_key, credit.amount, by_line=True)
         if notice.kind is not NoticeKind.PAYMENT or not notice.outcome.is_final:

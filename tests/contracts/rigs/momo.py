@@ -129,6 +129,3 @@ def _signed(fields: dict[str, Any], access_key: str, secret_key: str) -> bytes:
     values = {name: str(value) for name, value in fields.items()}
     signature = signing.sign(signing.RESULT, values, access_key=access_key, secret_key=secret_key)
     return json.dumps({**fields, "signature": signature}).encode()
-
-
-RIG = MoMoRig

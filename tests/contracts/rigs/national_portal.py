@@ -125,6 +125,3 @@ class NationalPortalRig(RedirectRig):
 def _signed(fields: dict[str, Any], secret: str) -> bytes:
     signature = signing.digest(signing.RESULT, fields, secret)
     return json.dumps({**fields, "MaXacThuc": signature}).encode()
-
-
-RIG = NationalPortalRig

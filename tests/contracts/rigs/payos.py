@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from starlette.types import ASGIApp
 from typing_extensions import override
@@ -18,9 +18,11 @@ from tests.contracts.rigs.rig import (
     ACCOUNT,
     BANK_BIN,
     HOLDER,
+    OTHER_ACCOUNT,
     RedirectRig,
     Traits,
     bodies,
+    transferred,
 )
 
 CLIENT = "payos-contract-client"
@@ -42,6 +44,12 @@ class PayOSRig(RedirectRig):
         tries_again=True,
         notice_calls=10,
     )
+
+    deeds: ClassVar[Mapping[str, str]] = {
+        "decline": "insufficient",
+        "rest": "pay",
+        "kept": "saved_code",
+    }
 
     @override
     def connect(self, base: str, http: Caller, *, wrong_secret: bool = False) -> PaymentGateway:
@@ -77,11 +85,14 @@ class PayOSRig(RedirectRig):
     @override
     def collected(self, bill_reference: str) -> int:
         with self.simulator.store.transaction() as records:
-            return sum(
-                int(link["amount_paid"])
-                for link in records.every("link")
-                if link["reference"].startswith(bill_reference)
-            )
+            links = records.every("link")
+        # The money goes past payOS: what it believes to be paid must lie on the account.
+        assert sum(link["amount_paid"] for link in links) == transferred(self.site, "")
+        return sum(
+            int(link["amount_paid"])
+            for link in links
+            if link["reference"].startswith(bill_reference)
+        )
 
     @override
     def forged(self, event: RawEvent) -> list[RawEvent]:
@@ -95,6 +106,7 @@ class PayOSRig(RedirectRig):
                 body.replace(b'"orderCode"', b'"orderCode": 1, "orderCode"'),
                 body.replace(b'"currency": "VND"', b'"currency": "USD"'),
                 body.replace(b"150000", b"150000.0"),
+                _read_otherwise(body),
             ],
         )
 
@@ -112,14 +124,26 @@ class PayOSRig(RedirectRig):
         return bodies(event, [_signed(data, "of-another-channel")])
 
     @override
+    def elsewhere(self, event: RawEvent) -> RawEvent:
+        moved = {"accountNumber": OTHER_ACCOUNT, "reference": "FT1"}
+        return bodies(event, [_signed(json.loads(event.body)["data"] | moved, CHECKSUM)])[0]
+
+    @override
     def in_dollars(self, event: RawEvent) -> RawEvent:
         data = {**json.loads(event.body)["data"], "currency": "USD"}
         return bodies(event, [_signed(data, CHECKSUM)])[0]
 
 
+def _read_otherwise(body: bytes) -> bytes:
+    """Return another message of the same signed text: values are joined unencoded."""
+    whole = json.loads(body)
+    data = dict(whole["data"])
+    number = data.pop("counterAccountNumber")
+    data["counterAccountName"] += f"&counterAccountNumber={number}"
+    assert signing.data_string(data) == signing.data_string(whole["data"])
+    return json.dumps({**whole, "data": data}).encode()
+
+
 def _signed(data: dict[str, Any], key: str) -> bytes:
     whole = {"code": "00", "desc": "success", "success": True, "data": data}
     return json.dumps({**whole, "signature": signing.sign_data(data, key)}).encode()
-
-
-RIG = PayOSRig

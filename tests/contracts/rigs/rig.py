@@ -1,19 +1,20 @@
 """What a rail must bring to the contract suite: its ``Rig``.
 
-A rig is one module, ``tests/contracts/rigs/<rail>.py``, with one class of the rail's name in
-capitals and ``Rig``, found by ``registry.py``. It builds the simulator and the gateway on a
+A rig is one module, ``tests/contracts/rigs/<rail>.py``, with one class of the rail's name and
+``Rig``, listed in ``registry.py``. It builds the simulator and the gateway on a
 :class:`Site`, plays the payer, reads the provider's own truth, and spoils messages. The tests
 know no rail by name: what differs by a provider's own rules stands in :class:`Traits`, what does
 not apply in ``not_applicable``. ``RedirectRig`` serves providers with a payer's page and the
-control API that all simulators share, ``TransferRig`` transfers to the collecting account.
+control API that all simulators share, ``TransferRig`` transfers to the collecting account;
+``services.py`` adds what services are that tell of such transfers.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import httpx2
 from starlette.types import ASGIApp
@@ -21,7 +22,7 @@ from typing_extensions import override
 
 from adapters.gateways.vietqr import VietQRGateway
 from adapters.http import Caller
-from adapters.simulators.bank import BankSimulator
+from adapters.simulators.bank import BankLine, BankSimulator
 from adapters.simulators.faults import Fault, force_faults
 from adapters.simulators.settlement import Payout, SettlementRow
 from core.clock import business_day
@@ -35,6 +36,7 @@ MONDAY = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 """09:00 in Vietnam on a working day."""
 
 ACCOUNT = "0071000123456"
+OTHER_ACCOUNT = "0071000999999"
 BANK_BIN = "970436"
 HOLDER = "UBND PHUONG MONG CAI 1"
 
@@ -94,7 +96,7 @@ class Traits:
     arrived is certainly not there and is sent (elsewhere a person decides).
     ``holds``: it can hold money until we confirm (``Rig.two_steps``).
     ``fees``: what is kept of payments of 100,000, 100,001 and 100,002 VND together; None where
-    the money comes in whole.
+    the money comes in whole. ``tells_debits``: money out is told too, as what it is.
     """
 
     start_calls: bool = True
@@ -115,6 +117,7 @@ class Traits:
     late_refund_sent: bool = True
     holds: bool = False
     fees: int | None = None
+    tells_debits: bool = False
 
 
 class Rig(ABC):
@@ -156,6 +159,9 @@ class Rig(ABC):
     def act(self, started: StartedPayment, deed: str) -> str | None:
         """Be the payer: ``pay``, ``decline``, ``cancel`` or ``abandon``; return where to go on.
 
+        Who transfers to the account may also ``underpay``, send the ``rest``, or pay by a code
+        ``kept`` from a page that has closed.
+
         Raises:
             DeedRefusedError: the attempt has ended.
         """
@@ -185,9 +191,9 @@ class Rig(ABC):
         del now
         return 0
 
-    def come_back(self) -> None:
-        """Do what the provider does first after an outage."""
-        return
+    def hear(self, line: BankLine) -> None:
+        """Learn what the bank has just booked, where the provider watches the account."""
+        del line
 
     def slow_refunds(self) -> None:
         """Let refunds take days, where they do not anyway."""
@@ -216,6 +222,10 @@ class Rig(ABC):
 
     def foreign(self, event: RawEvent) -> list[RawEvent]:
         """Return messages well signed, but by or for another merchant of the provider."""
+        raise NotImplementedError
+
+    def elsewhere(self, event: RawEvent) -> RawEvent:
+        """Return a message of its own, well signed, of as much money on an account not ours."""
         raise NotImplementedError
 
     def in_dollars(self, event: RawEvent) -> RawEvent:
@@ -270,6 +280,13 @@ class RedirectRig(Rig):
         return self.simulator.payouts()  # type: ignore[no-any-return]
 
 
+PARTS: Final[Mapping[str, Callable[[int], int]]] = {
+    "underpay": lambda asked: asked // 3,
+    "rest": lambda asked: asked - asked // 3,
+}
+"""What a payer types into the bank's app who pays in two transfers."""
+
+
 class TransferRig(Rig):
     """Transfers from the payer's bank to the collecting account; the bank is the truth."""
 
@@ -282,9 +299,17 @@ class TransferRig(Rig):
     def act(self, started: StartedPayment, deed: str) -> str | None:
         if deed == "abandon":
             return None
-        assert deed == "pay", deed
         self._transfers = getattr(self, "_transfers", 0) + 1
-        body = {"payload": started.qr_payload, "transfer_id": f"t{self._transfers}"}
+        body: dict[str, Any] = {
+            "payload": started.qr_payload,
+            "transfer_id": f"t{self._transfers}",
+        }
+        if deed in PARTS:
+            order = self.site.bank.read_code(str(started.qr_payload))
+            assert order.amount is not None
+            body["amount"] = PARTS[deed](order.amount.amount_minor)
+        else:
+            assert deed in {"pay", "kept"}, deed
         answer = self.site.client.post(f"{self.site.base}/sim/bank/_control/transfers", json=body)
         assert answer.status_code == 200, answer.text
         return None
@@ -314,7 +339,11 @@ def transferred(site: Site, bill_reference: str) -> int:
     found = 0
     while day <= last:
         lines = site.bank.lines(ACCOUNT, day)
-        found += sum(line.amount for line in lines if line.narrative.startswith(bill_reference))
+        found += sum(
+            line.amount
+            for line in lines
+            if line.amount > 0 and line.narrative.startswith(bill_reference)
+        )
         day += timedelta(days=1)
     return found
 

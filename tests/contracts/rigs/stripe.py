@@ -130,6 +130,3 @@ class StripeRig(RedirectRig):
         payload = json.loads(event.body)
         payload["data"]["object"]["currency"] = "usd"
         return self._signed(event, payload, WHSEC)
-
-
-RIG = StripeRig

@@ -44,6 +44,3 @@ class VietQRRig(TransferRig):
     @override
     def open(self) -> Mapping[str, ASGIApp]:
         return {}
-
-
-RIG = VietQRRig

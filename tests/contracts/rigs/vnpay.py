@@ -115,6 +115,3 @@ class VNPayRig(RedirectRig):
             signing.signed_query(fields, "of-another-terminal"),
         )
         return [replace(event, query_string=text) for text in signed]
-
-
-RIG = VNPayRig

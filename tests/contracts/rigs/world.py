@@ -1,6 +1,6 @@
 """The world of one test: a rail's provider, the bank, our books, and a clock for each side."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -25,10 +25,12 @@ from adapters.simulators.bank import (
 )
 from adapters.simulators.faults import Fault
 from core.clock import Clock, business_day
+from core.crypto import sha256_hex
 from core.money import Money
 from payments.channels import Channel
 from payments.errors import GatewayRefusedError
 from payments.ports import (
+    SECRET_HEADERS,
     Capabilities,
     GatewayCall,
     GatewayNotice,
@@ -41,8 +43,18 @@ from payments.ports import (
     StartRequest,
 )
 from tests.contracts.rigs.inbox import Books, SmallBooks, Verify, bill_of
-from tests.contracts.rigs.registry import rig_class
-from tests.contracts.rigs.rig import ACCOUNT, BANK_BIN, HOLDER, MONDAY, REFERENCE, Rig, Site, Traits
+from tests.contracts.rigs.registry import RIGS
+from tests.contracts.rigs.rig import (
+    ACCOUNT,
+    BANK_BIN,
+    HOLDER,
+    MONDAY,
+    OTHER_ACCOUNT,
+    REFERENCE,
+    Rig,
+    Site,
+    Traits,
+)
 from tests.contracts.rigs.serving import Outage, SettableClock, Stage, Wire, open_stage
 
 CLIENT_TIMEOUT = 5.0
@@ -63,6 +75,9 @@ class World:
     started: dict[str, tuple[StartRequest, StartedPayment]] = field(default_factory=dict)
     unreachable: bool = False
     """Whether the provider's messages do not get through to us."""
+
+    turned_away: int = 0
+    """How many of its messages found nobody."""
 
     dead: bool = False
     _asked: int = 0
@@ -135,7 +150,6 @@ class World:
 
     def come_back(self) -> None:
         self.wire.down, self.unreachable = None, False
-        self.rig.come_back()
 
     # ------------------------------------------------------------ our side
 
@@ -309,6 +323,7 @@ class World:
             clock=self.provider_clock,
             state_path=self.site.state_dir / "bank.sqlite",
             config=BANK,
+            line_sink=self.rig.hear,
         )
         self.site.bank = bank_app.state.simulator
         routes = [Mount("/sim/bank", bank_app)]
@@ -319,14 +334,16 @@ class World:
                 *routes,
                 Route(
                     "/notices/{rail}",
-                    receiver(
-                        lambda: self.gateway, self.inbox, self.clock, lambda: not self.unreachable
-                    ),
+                    receiver(lambda: self.gateway, self.inbox, self.clock, self._reached),
                     methods=["GET", "POST"],
                 ),
                 Route("/return", _returned, methods=["GET", "POST"]),
             ]
         )
+
+    def _reached(self) -> bool:
+        self.turned_away += self.unreachable
+        return not self.unreachable
 
     def close(self) -> None:
         """Kill all parties: what is not on their files is gone."""
@@ -352,7 +369,7 @@ def receiver(
             gateway.rail,
             request.method,
             request.url.query,
-            dict(request.headers),
+            as_kept(request.headers),
             await request.body(),
             clock(),
         )
@@ -364,15 +381,31 @@ def receiver(
     return receive
 
 
+def as_kept(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return headers as the application keeps them: a key that is shown only as its digest."""
+    return {
+        name: sha256_hex(value.encode()) if name in SECRET_HEADERS else value
+        for name, value in headers.items()
+    }
+
+
 async def _returned(request: Request) -> Response:
     del request
     return PlainTextResponse("thank you")
 
 
 BANK = BankSimulatorConfig(
-    (CollectingAccount(ACCOUNT, BANK_BIN, HOLDER, 1_000_000),),
+    (
+        CollectingAccount(ACCOUNT, BANK_BIN, HOLDER, 1_000_000),
+        CollectingAccount(OTHER_ACCOUNT, BANK_BIN, HOLDER),
+    ),
     {"vnpay": ProviderIdentity("VNPAY", "1900100200300")},
 )
+
+
+def small_books(verify: Verify) -> Books:
+    """Return the books of the collecting account."""
+    return SmallBooks(verify, ACCOUNT)
 
 
 @contextmanager
@@ -381,7 +414,7 @@ def open_world(
     state_dir: Path,
     *,
     stage: Stage | None = None,
-    make_books: MakeBooks = SmallBooks,
+    make_books: MakeBooks = small_books,
 ) -> Iterator[World]:
     """Start provider, bank and inbox of one rail; on ``stage``, or on a server of its own."""
     if stage is None:
@@ -389,7 +422,7 @@ def open_world(
             yield opened
         return
     clock, provider_clock = SettableClock(MONDAY), SettableClock(MONDAY)
-    cls = rig_class(name)
+    cls = RIGS[name]
     calls: list[GatewayCall] = []
     with create_client(timeout_seconds=CLIENT_TIMEOUT) as client:
         http = Caller(

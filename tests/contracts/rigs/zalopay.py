@@ -120,6 +120,3 @@ def _envelope(data: str, mac: Any) -> bytes:
 
 def _signed(data: str, key: str) -> bytes:
     return _envelope(data, signing.hmac_sha256(data, key))
-
-
-RIG = ZaloPayRig

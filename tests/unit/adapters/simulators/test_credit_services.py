@@ -227,7 +227,7 @@ def open_world(tmp_path: Path, *wires: Wire, **changed: Any) -> Iterator[World]:
             clock=world.clock,
             state_path=tmp_path / "bank.sqlite",
             config=bank_config,
-            credit_sink=world.services.announce,
+            line_sink=world.services.announce,
         )
         world.bank = bank.state.simulator
         app = inbox(world)
@@ -339,7 +339,7 @@ def test_vietnamese_text_passes_every_wire(tmp_path: Path) -> None:
 def test_only_money_on_its_own_account_is_told(tmp_path: Path) -> None:
     with open_world(tmp_path, Wire.SEPAY_HMAC) as world:
         world.bank.book(Entry("in", OTHER_ACCOUNT, 5_000, "elsewhere"))
-        world.bank.book(Entry("fee", ACCOUNT, -1_100, "PHI SMS"))
+        world.bank.book(Entry("fee", OTHER_ACCOUNT, -1_100, "PHI SMS"))
         assert world.events == []
 
         day = MONDAY.date()
@@ -354,7 +354,7 @@ def test_only_money_on_its_own_account_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wire", WIRES)
 def test_money_out_is_told_by_the_service_and_is_no_credit(tmp_path: Path, wire: Wire) -> None:
     with open_world(tmp_path, wire) as world:
-        world.services.announce(world.bank.book(Entry("fee", ACCOUNT, -1_100, "PHI SMS")))
+        world.bank.book(Entry("fee", ACCOUNT, -1_100, "PHI SMS"))
         world.pass_time(wait_of(wire))
 
         (notice,) = world.notices
