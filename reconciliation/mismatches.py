@@ -13,7 +13,7 @@ from core.actors import Actor, Permission
 from core.audit import record_audit
 from core.clock import Clock
 from payments.errors import SamePersonError
-from payments.models import Bill, CollectingAccount, Office, Payment
+from payments.models import Bill, CollectingAccount, Office, Payment, Refund
 from reconciliation import resolutions
 from reconciliation.errors import (
     MismatchClosedError,
@@ -374,8 +374,9 @@ def _in_scope(session: Session, mismatch: Mismatch, actor: Actor) -> bool:
 def _office_of(session: Session, kind: ItemKind, item_id: str, related: str) -> str | None:
     named = [item_id] if kind is ItemKind.PAYMENT else []
     named += [item[8:] for item in related.split(";") if item.startswith("payment:")]
-    for payment_id in named:
-        payment = session.get(Payment, payment_id)
+    for name in named:
+        refund = session.get(Refund, name)
+        payment = session.get(Payment, name if refund is None else refund.payment_id)
         if payment is not None:
             return session.get_one(Bill, payment.bill_id).office_id
     return None

@@ -130,9 +130,7 @@ def payment_rows(session: Session, account: CollectingAccount) -> list[Row]:
         .order_by(col(Refund.id))
     ).all()
     rows += [
-        _refund_row(refund, payment, bill, office)
-        | ({"status": "pending", "paid_at": refund.submitted_at} if refund.id in by_match else {})
-        for refund, payment, bill, office in refunds
+        _refund_row(refund, payment, bill, office) for refund, payment, bill, office in refunds
     ]
     remittances = session.exec(
         select(Remittance)
@@ -268,6 +266,12 @@ def _paid_at(payment: Payment) -> datetime:
 
 
 def _refund_row(refund: Refund, payment: Payment, bill: Bill, office_code: str) -> Row:
+    """A refund as the matcher sees it; one that the bank was ordered to send is due from then on.
+
+    Like a remittance: its debit proves it, and is missed where none comes. That a match of ours
+    has proved it does not change the row.
+    """
+    ordered = refund.channel is Channel.BANK_TRANSFER and refund.status is not RefundStatus.FAILED
     return {
         "payment_id": refund.id,
         "bill_reference": bill.bill_reference,
@@ -277,8 +281,8 @@ def _refund_row(refund: Refund, payment: Payment, bill: Bill, office_code: str) 
         "provider_txn_id": refund.provider_txn_id,
         "amount": refund.amount_minor,
         "currency": refund.currency.value,
-        "status": _REFUND_WORDS[refund.status],
-        "paid_at": refund.settled_at or refund.submitted_at,
+        "status": "succeeded" if ordered else _REFUND_WORDS[refund.status],
+        "paid_at": refund.submitted_at if ordered else refund.settled_at or refund.submitted_at,
         "payer_name": bill.payer_name,
         "dossier_code": bill.dossier_code,
         "office_code": office_code,

@@ -28,9 +28,10 @@ class Beneficiary:
         Raises:
             RefundNotAllowedError: something is there that no bank would take.
         """
-        read = cls(
-            " ".join(fold(name).split()), re.sub(r"[\s.-]", "", account).upper(), bank_bin.strip()
-        )
+        plain = re.sub(r"[\s.-]", "", account)
+        if plain.isascii():  # an account is copied, never read: ß is no SS
+            plain = plain.upper()
+        read = cls(" ".join(fold(name).split()), plain, bank_bin.strip())
         forms = ((_NAME, read.name), (_ACCOUNT, read.account), (_BIN, read.bank_bin))
         if any(text and not form.fullmatch(text) for form, text in forms):
             raise RefundNotAllowedError("no bank would take this name, account or BIN")

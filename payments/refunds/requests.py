@@ -164,7 +164,7 @@ def reject_refund(
     What its approval had waived is due again.
 
     Raises:
-        RefundNotAllowedError: no reason; or another refund rests on the fees it had waived.
+        RefundNotAllowedError: no reason; or a refund approved since may rest on the fees it waived.
     """
     refund = begin_decision(session, refund, actor)
     status = states.next_state(states.REFUND_TRANSITIONS, refund.status, RefundEvent.REJECT)
@@ -174,7 +174,7 @@ def reject_refund(
         bill = lock_bill(session, bill_id_of(session, refund))
         since = refund.decided_at or refund.created_at
         if any(
-            other.status in TAKEN and other.created_at >= since
+            other.status in TAKEN and (other.decided_at or other.created_at) >= since
             for other in refunds_of(session, bill)
             if other.id != refund.id
         ):

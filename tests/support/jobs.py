@@ -1,7 +1,7 @@
 """A job context of a test's own: a database, a clock, and an outside that does as it is told."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -53,9 +53,13 @@ class AnsweringGateway:
 
     on_query: Callable[[PaymentQuery], GatewayNotice] = no_answer
     on_refund: Callable[[RefundOrder], GatewayNotice] = no_answer
+    on_refund_query: Callable[[RefundOrder], GatewayNotice] = no_answer
     asked: list[PaymentQuery] = field(default_factory=list)
     refunded: list[RefundOrder] = field(default_factory=list)
+    refunds_asked: list[RefundOrder] = field(default_factory=list)
     notices: FakeGateway = field(default_factory=FakeGateway)
+    refunds: bool = True
+    refund_queries: bool = False
 
     @property
     def rail(self) -> Rail:
@@ -63,7 +67,9 @@ class AnsweringGateway:
 
     @property
     def capabilities(self) -> Capabilities:
-        return self.notices.capabilities
+        return replace(
+            self.notices.capabilities, refunds=self.refunds, refund_queries=self.refund_queries
+        )
 
     def start(self, request: StartRequest) -> StartedPayment:
         return self.notices.start(request)
@@ -81,6 +87,10 @@ class AnsweringGateway:
     def refund(self, order: RefundOrder) -> GatewayNotice:
         self.refunded.append(order)
         return self.on_refund(order)
+
+    def query_refund(self, order: RefundOrder) -> GatewayNotice:
+        self.refunds_asked.append(order)
+        return self.on_refund_query(order)
 
 
 @dataclass
