@@ -33,6 +33,7 @@ class BillEvent(StrEnum):
     CANCEL = "cancel"
     EXPIRE = "expire"
     EXEMPT = "exempt"
+    DUE_AGAIN = "due_again"
 
 
 class PaymentStatus(StrEnum):
@@ -101,6 +102,8 @@ def _bill_edges() -> dict[tuple[BillStatus, BillEvent], BillStatus]:
         edges[status, BillEvent.CANCEL] = BillStatus.CANCELLED
         edges[status, BillEvent.EXEMPT] = BillStatus.EXEMPT
     edges[BillStatus.OPEN, BillEvent.EXPIRE] = BillStatus.EXPIRED
+    # The waiver of all its fees is withdrawn, and nothing is held on it any more.
+    edges[BillStatus.CANCELLED, BillEvent.DUE_AGAIN] = BillStatus.OPEN
     return edges
 
 

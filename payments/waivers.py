@@ -12,9 +12,7 @@ from payments.ledger import chart, posting
 from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.ledger.shifts import post_shift
 from payments.models import Bill, BillLine, Payment, Refund
-from payments.states import BillStatus
-
-_ENDED = frozenset({BillStatus.CANCELLED, BillStatus.EXEMPT})
+from payments.states import BILL_TRANSITIONS, BillEvent, BillStatus, next_state
 
 
 def waived_positions(session: Session, bill: Bill) -> frozenset[int]:
@@ -86,12 +84,16 @@ def waive(session: Session, refund: Refund, bill: Bill, *, clock: Clock) -> None
 def restore(session: Session, refund: Refund, bill: Bill, *, clock: Clock) -> bool:
     """Make the lines that a refund took off due again; returns whether anything was to be done.
 
-    A bill that was ended since stays so: nothing is due on it any more.
+    A bill that people have ended since stays so: nothing is due on it any more. One that only its
+    waivers had ended, because a bank took its money back, is open again.
     """
     entry = _standing_entry(session, refund)
-    if entry is None or bill.status in _ENDED or is_ended(session, bill):
+    if entry is None or is_ended(session, bill):
         return False
     before = bill.outstanding
+    if bill.status is BillStatus.CANCELLED:
+        bill.status = next_state(BILL_TRANSITIONS, bill.status, BillEvent.DUE_AGAIN)
+        bill.status_at = clock()
     fee = Money(fee_of(session, bill, refund.waived_lines), bill.currency)
     change_due(bill, fee, clock=clock)
     session.add(bill)

@@ -47,7 +47,9 @@ def prepare_payment_order(
     if not 0 < len(refunds) <= MAX_ROWS:
         raise PaymentOrderNotPossibleError(f"a file holds 1 to {MAX_ROWS} refunds")
     account = session.exec(
-        select(CollectingAccount).where(CollectingAccount.id == account.id).with_for_update()
+        select(CollectingAccount)
+        .where(CollectingAccount.id == account.id)
+        .with_for_update(key_share=True)  # new payments to the account need not wait
     ).one()  # files are numbered one after the other
     held = [lock_refund(session, one) for one in sorted({refund.id for refund in refunds})]
     for refund in held:

@@ -233,6 +233,7 @@ def _decide(
 
 
 def _set_beneficiary(refund: Refund, beneficiary: Beneficiary) -> None:
-    refund.beneficiary_name = beneficiary.name
-    refund.beneficiary_account = beneficiary.account
-    refund.beneficiary_bank_bin = beneficiary.bank_bin
+    read = Beneficiary.parse(beneficiary.name, beneficiary.account, beneficiary.bank_bin)
+    refund.beneficiary_name = read.name
+    refund.beneficiary_account = read.account
+    refund.beneficiary_bank_bin = read.bank_bin

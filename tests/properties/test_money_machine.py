@@ -182,6 +182,18 @@ class MoneyMachine(RuleBasedStateMachine):
             else:
                 reject_refund(self.session, refund, note="no", actor=APPROVER, clock=self.clock)
 
+    @precondition(lambda self: self._any(self.refunds, RefundStatus.APPROVED))
+    @rule(pick=PICK)
+    def withdraw_what_a_bank_took_back(self, pick: int) -> None:
+        """All the money of a bill is taken back before its refund is sent, so that it is not."""
+        refund = self._likely(pick, self.refunds, RefundStatus.APPROVED)
+        bill_id = self.session.get_one(Payment, refund.payment_id).bill_id
+        for payment in self.payments:
+            if payment.bill_id == bill_id and payment.status is PaymentStatus.SUCCEEDED:
+                reverse_payment(self.session, payment, "returned", clock=self.clock)
+        with self._refusal_changes_nothing():
+            reject_refund(self.session, refund, note="no", actor=APPROVER, clock=self.clock)
+
     @precondition(lambda self: self._any(self.refunds, RefundStatus.SUBMITTED))
     @rule(pick=PICK, outcome=st.sampled_from(["succeeded", "succeeded", "failed", "pending"]))
     def answer_refund(self, pick: int, outcome: str) -> None:
@@ -305,6 +317,23 @@ class MoneyMachine(RuleBasedStateMachine):
                 assert bill.due_minor == bill.amount_minor - sum(FEES[p] for p in waived)
             billed = [n for code, n in self._of_bill(bill).items() if code.startswith("payable:")]
             assert sum(billed) == -bill.due_minor
+
+    @invariant()
+    def what_was_turned_down_waives_nothing(self) -> None:
+        """Unless people have ended the bill since: nothing is due on it for another reason."""
+        for refund in self.refunds:
+            bill_id = self.session.get_one(Payment, refund.payment_id).bill_id
+            bill = self.session.get_one(Bill, bill_id)
+            entry = find_entry(self.session, f"waived:{refund.id}")
+            stands = entry is not None and find_reversal(self.session, entry) is None
+            if refund.status is RefundStatus.REJECTED and not is_ended(self.session, bill):
+                assert not stands
+
+    @invariant()
+    def a_bill_on_which_a_fee_is_due_is_not_ended(self) -> None:
+        for bill in self.bills:
+            ended = bill.status in {BillStatus.CANCELLED, BillStatus.EXEMPT}
+            assert not (ended and bill.due_minor)
 
     @invariant()
     def never_more_is_sent_than_came(self) -> None:

@@ -25,14 +25,14 @@ from payments.states import (
 
 # One row for each state, one column for each event in the order of its enum; "-" is refused.
 BILL = """
-                nothing part        all  more     cancel    expire  exempt
-    open        -       partly_paid paid overpaid cancelled expired exempt
-    partly_paid open    partly_paid paid overpaid -         -       -
-    paid        open    partly_paid paid overpaid -         -       -
-    overpaid    open    partly_paid paid overpaid cancelled -       exempt
-    cancelled   -       partly_paid paid overpaid -         -       -
-    expired     -       partly_paid paid overpaid cancelled -       exempt
-    exempt      -       partly_paid paid overpaid -         -       -
+                nothing part        all  more     cancel    expire  exempt due_again
+    open        -       partly_paid paid overpaid cancelled expired exempt -
+    partly_paid open    partly_paid paid overpaid -         -       -      -
+    paid        open    partly_paid paid overpaid -         -       -      -
+    overpaid    open    partly_paid paid overpaid cancelled -       exempt -
+    cancelled   -       partly_paid paid overpaid -         -       -      open
+    expired     -       partly_paid paid overpaid cancelled -       exempt -
+    exempt      -       partly_paid paid overpaid -         -       -      -
 """
 PAYMENT = """
                 started collected declined timed_out abandoned taken_back
