@@ -477,7 +477,7 @@ def test_the_database_itself_keeps_files_as_they_were_handed_out(desk: Desk) -> 
 
 
 def golden_file() -> OrderFile:
-    """Two transfers that were written down by hand in the golden files."""
+    """What the golden files were written from once; their text was then read line by line."""
     rows = [
         ("MC00000000AA-1-R1", 83_000, ("Nguyễn Thị Ánh Tuyết", "0011004567890", "970436")),
         ("MC00000000BB-2-R3", 8_000, ("Công ty A & B (VN), H'Hen", "19mc0042", "970422")),
