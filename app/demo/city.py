@@ -57,7 +57,10 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Ward:
-    """A ward or commune with its collecting account; the account number is invented."""
+    """A ward or commune with its collecting account; the account number is invented.
+
+    ``told_at_once``: SePay watches the account and tells of each transfer when it is booked.
+    """
 
     code: str
     name_vi: str
@@ -65,6 +68,7 @@ class Ward:
     holder: str
     bank: Bank
     opening_balance: int
+    told_at_once: bool = False
 
     @property
     def account_number(self) -> str:
@@ -74,26 +78,27 @@ class Ward:
     @property
     def contracts(self) -> Mapping[Rail, Contract]:
         """The ward's contracts: merchant codes, and secrets that production refuses."""
-        return {
-            Rail.VNPAY: Contract(f"DEMO{self.code[1:]}", {"hash_secret": self._secret("vnpay")}),
-            Rail.STRIPE: Contract(
-                f"acct_demo{self.code}",
-                {
-                    "api_key": self._secret("stripe"),
-                    "webhook_secret": self._secret("stripe-webhook"),
-                },
-            ),
+        contracts = {
+            Rail.VNPAY: self._contract(f"DEMO{self.code[1:]}", "hash_secret"),
+            Rail.MOMO: self._contract(f"MOMODEMO{self.code}", "access_key", "secret_key"),
+            Rail.ZALOPAY: self._contract(f"99{self.code}", "key1", "key2"),
+            Rail.STRIPE: self._contract(f"acct_demo{self.code}", "api_key", "webhook_secret"),
         }
+        if self.told_at_once:
+            contracts[Rail.SEPAY] = self._contract(f"sepay-{self.code}", "hmac_secret")
+        return contracts
 
-    def _secret(self, name: str) -> str:
-        return f"{DEVELOPMENT_MARK}-{name}-{self.code}"
+    def _contract(self, merchant_code: str, *secrets: str) -> Contract:
+        return Contract(
+            merchant_code, {name: f"{DEVELOPMENT_MARK}-{name}-{self.code}" for name in secrets}
+        )
 
 
 WARDS: Final = (
     Ward("06712", "Phường Móng Cái 1", "Mong Cai 1 Ward", "UBND PHUONG MONG CAI 1 MINH HOA",
-         VIETCOMBANK, 128_400_000),
+         VIETCOMBANK, 128_400_000, told_at_once=True),
     Ward("06709", "Phường Móng Cái 2", "Mong Cai 2 Ward", "UBND PHUONG MONG CAI 2 MINH HOA",
-         BIDV, 96_150_000),
+         BIDV, 96_150_000, told_at_once=True),
     Ward("06736", "Phường Móng Cái 3", "Mong Cai 3 Ward", "UBND PHUONG MONG CAI 3 MINH HOA",
          VIETINBANK, 54_020_000),
     Ward("06724", "Xã Hải Sơn", "Hai Son Commune", "UBND XA HAI SON MINH HOA",
@@ -120,10 +125,12 @@ class Provider:
 
 PROVIDERS: Final = (
     Provider(Channel.VNPAY, 110, 0, 1, "CTCP GIAI PHAP THANH TOAN VN MINH HOA", "990000000110"),
+    Provider(Channel.MOMO, 150, 0, 1, "CTCP DV DI DONG TRUC TUYEN MINH HOA", "990000000150"),
+    Provider(Channel.ZALOPAY, 120, 0, 1, "CTCP ZION MINH HOA", "990000000120"),
     Provider(Channel.STRIPE, 290, 7_500, 2, "STRIPE PAYMENTS MINH HOA", "990000000290"),
 )
 
-RAILS: Final = (Rail.VIETQR, Rail.VNPAY, Rail.STRIPE)
+RAILS: Final = (Rail.VIETQR, Rail.MOMO, Rail.ZALOPAY, Rail.VNPAY, Rail.STRIPE)
 """What every office offers, in the order citizens see it."""
 
 NARRATIVE_RULES: Final = (

@@ -20,7 +20,9 @@ from app.demo.city import WARDS, Ward
 from app.demo.places import Places
 from core.clock import at_vietnam_time
 from core.money import Money
-from payments.channels import Channel, Rail
+from payments.channels import Rail
+
+REPORTED_BY_FILE: Final = (Rail.VNPAY, Rail.MOMO, Rail.ZALOPAY)
 
 _QUIET_SECONDS: Final = 5
 _VAT_PARTS: Final = 11
@@ -44,21 +46,22 @@ def deliver_statements(
 
 
 def deliver_settlements(places: Places, caller: Caller, *, session_day: date) -> int:
-    """Put VNPay's report of a session day into the folder; none where nothing was.
+    """Put the reports of a session day into the folder; none where nothing was.
 
     Stripe sends no file: the scheduler fetches its reports by calls.
     """
     count = 0
     for ward in WARDS:
-        merchant = ward.contracts[Rail.VNPAY].merchant_code
-        url = f"{places.simulators}/{Rail.VNPAY}/_control/settlements/{merchant}/{session_day}"
-        rows = caller.get(url)
-        if rows:
-            lines = [_report_line(row) for row in rows]
-            report_id = rows[0]["report_id"]
-            content = write_settlement_report(Channel.VNPAY.value, lines, report_id=report_id)
-            _put(places, f"{report_id}.csv", content)
-            count += 1
+        for rail in REPORTED_BY_FILE:
+            merchant = ward.contracts[rail].merchant_code
+            url = f"{places.simulators}/{rail}/_control/settlements/{merchant}/{session_day}"
+            rows = caller.get(url)
+            if rows:
+                lines = [_report_line(row) for row in rows]
+                report_id = rows[0]["report_id"]
+                content = write_settlement_report(rail.channel, lines, report_id=report_id)
+                _put(places, f"{report_id}.csv", content)
+                count += 1
     return count
 
 

@@ -44,6 +44,8 @@ class Story(StrEnum):
 
     TRANSFERRED = "transferred"
     PAID_VNPAY = "paid_vnpay"
+    PAID_MOMO = "paid_momo"
+    PAID_ZALOPAY = "paid_zalopay"
     PAID_STRIPE = "paid_stripe"
     LEFT_OPEN = "left_open"
     ABANDONED = "abandoned"
@@ -79,8 +81,10 @@ class Story(StrEnum):
 
 _ORDINARY: Final = (
     (Story.TRANSFERRED, 450),
-    (Story.PAID_VNPAY, 310),
-    (Story.PAID_STRIPE, 130),
+    (Story.PAID_VNPAY, 160),
+    (Story.PAID_MOMO, 110),
+    (Story.PAID_ZALOPAY, 80),
+    (Story.PAID_STRIPE, 90),
     (Story.LEFT_OPEN, 40),
     (Story.ABANDONED, 20),
     (Story.DECLINED_THEN_PAID, 15),
@@ -109,9 +113,9 @@ _SPECIAL: Final = (
 _FAULTY: Final[dict[Story, tuple[Rail, tuple[Fault, ...]]]] = {
     Story.OTHER_AMOUNT_COLLECTED: (Rail.VNPAY, (Fault.OTHER_AMOUNT,)),
     Story.LATE_NOTICE: (Rail.STRIPE, (Fault.LATE_NOTICE,)),
-    Story.LOST_NOTICE: (Rail.VNPAY, (Fault.LOST_NOTICE,)),
+    Story.LOST_NOTICE: (Rail.ZALOPAY, (Fault.LOST_NOTICE,)),
     Story.LOST_NOTICE_AND_ANSWER: (Rail.VNPAY, (Fault.LOST_NOTICE, Fault.LOST_QUERY)),
-    Story.DOUBLE_NOTICE: (Rail.VNPAY, (Fault.DOUBLE_NOTICE,)),
+    Story.DOUBLE_NOTICE: (Rail.MOMO, (Fault.DOUBLE_NOTICE,)),
     Story.LOST_START: (Rail.STRIPE, (Fault.LOST_START,)),
     Story.WRONG_FEE: (Rail.VNPAY, (Fault.WRONG_FEE,)),
     Story.UNREPORTED: (Rail.VNPAY, (Fault.UNREPORTED,)),
@@ -147,6 +151,8 @@ def _two_bills_one_dossier(bill: PlannedBill) -> Course:
 _COURSES: Final[dict[Story, Callable[[PlannedBill], Course]]] = {
     Story.TRANSFERRED: _transferred(Purpose.AS_SHOWN),
     Story.PAID_VNPAY: _online(Rail.VNPAY),
+    Story.PAID_MOMO: _online(Rail.MOMO),
+    Story.PAID_ZALOPAY: _online(Rail.ZALOPAY),
     Story.PAID_STRIPE: _online(Rail.STRIPE),
     Story.PAID_LATER: _online(Rail.STRIPE, "pay_later"),
     Story.ABANDONED: _online(Rail.VNPAY, "abandon"),

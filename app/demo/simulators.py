@@ -1,4 +1,4 @@
-"""The city's outside on one port: VNPay, Stripe, a bank, and the portal that hears of payments."""
+"""The city's outside on one port: providers, a bank, and the portal that hears of payments."""
 
 import hmac
 from typing import Any, Final

@@ -86,7 +86,11 @@ class Citizen(Visitor):
 
     def pay_at_vnpay(self) -> None:
         """Pay on the page of VNPay and come back."""
-        expect(self.page.get_by_role("heading", name="Cổng thanh toán VNPAY")).to_be_visible()
+        self.pay_on_page("Cổng thanh toán VNPAY")
+
+    def pay_on_page(self, heading: str) -> None:
+        """Pay on a provider's page of this heading and come back."""
+        expect(self.page.get_by_role("heading", name=heading)).to_be_visible()
         self.page.get_by_role("button", name="Thanh toán / Pay").click()
         self.page.wait_for_url(f"{self.live.places.pages}/payments/*")
 

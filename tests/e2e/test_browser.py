@@ -83,7 +83,7 @@ def test_a_payer_who_comes_back_before_the_answer_reads_that_we_are_asking(
 def test_a_transfer_by_the_code_on_the_screen_is_found_on_the_statement(
     live: Live, citizen: Callable[..., Citizen]
 ) -> None:
-    reference = live.issue(ward=WARDS[1])
+    reference = live.issue(ward=WARDS[2])
     visitor = citizen(phone=True)
     payload = _show_code(visitor, reference)
     [attempt] = live.attempts(reference)
@@ -101,6 +101,46 @@ def test_a_transfer_by_the_code_on_the_screen_is_found_on_the_statement(
     visitor.fits()
     [attempt] = live.attempts(reference)
     assert attempt.confirmed_at is not None
+    assert live.bill(reference).status is BillStatus.PAID
+
+
+@pytest.mark.parametrize(
+    ("wallet", "heading"), [("MoMo wallet", "Ví MoMo"), ("ZaloPay wallet", "ZaloPay")]
+)
+def test_a_citizen_pays_by_a_wallet_on_a_phone(
+    live: Live, citizen: Callable[..., Citizen], wallet: str, heading: str
+) -> None:
+    reference = live.issue(ward=WARDS[3])
+    visitor = citizen(phone=True)
+    visitor.find(reference)
+    visitor.fits()
+    visitor.pay_by(wallet)
+    visitor.pay_on_page(heading)
+    live.settle()
+    visitor.page.reload()
+    visitor.sees("Payment received")
+    visitor.fits()
+    assert live.bill(reference).status is BillStatus.PAID
+
+
+def test_a_transfer_that_sepay_tells_of_is_received_at_once_and_confirmed_by_the_statement(
+    live: Live, citizen: Callable[..., Citizen]
+) -> None:
+    reference = live.issue(ward=WARDS[0])
+    visitor = citizen()
+    visitor.transfer(_show_code(visitor, reference))
+    live.settle()
+    visitor.page.reload()
+    visitor.sees("Payment received")
+    visitor.sees("The money will be compared with the bank statement in the next days.")
+    [attempt] = live.attempts(reference)
+    assert attempt.status is PaymentStatus.SUCCEEDED
+    assert attempt.confirmed_at is None, "only the statement confirms"
+    live.next_morning()
+    visitor.page.reload()
+    visitor.sees("The bank statement shows the money.")
+    [attempt] = live.attempts(reference)
+    assert attempt.confirmed_at is not None, "the notice and the line are one receipt"
     assert live.bill(reference).status is BillStatus.PAID
 
 
