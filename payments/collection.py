@@ -338,6 +338,7 @@ def _tell_portal(session: Session, bill: Bill, topic: str, cause: str, clock: Cl
             "portal_reference": bill.portal_reference,
             "status": bill.status.value,
             "amount_minor": bill.amount_minor,
+            "due_minor": bill.due_minor,
             "received_minor": bill.received_minor,
             "currency": bill.currency.value,
             "at": clock().isoformat(),

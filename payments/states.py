@@ -134,6 +134,8 @@ REFUND_TRANSITIONS: Final[Mapping[tuple[RefundStatus, RefundEvent], RefundStatus
     (RefundStatus.APPROVED, RefundEvent.SUBMIT): RefundStatus.SUBMITTED,
     (RefundStatus.SUBMITTED, RefundEvent.SENT_BACK): RefundStatus.SUCCEEDED,
     (RefundStatus.SUBMITTED, RefundEvent.REFUSED): RefundStatus.FAILED,
+    # It was said to be refused, and the money left all the same.
+    (RefundStatus.FAILED, RefundEvent.SENT_BACK): RefundStatus.SUCCEEDED,
     # The bank line that had proved it turned out to be something else.
     (RefundStatus.SUCCEEDED, RefundEvent.UNPROVEN): RefundStatus.SUBMITTED,
 }

@@ -33,8 +33,8 @@ def unbook_match(
 ) -> None:
     """Undo what a superseded match did: reversing entries, and payments no longer confirmed.
 
-    A transfer or a refund by transfer that only this match had proved is open again; what a
-    channel told us stands.
+    A transfer or a refund that only this match had proved is open again; what a channel told us
+    stands.
     """
     entries = session.exec(
         select(JournalEntry)
@@ -59,6 +59,7 @@ def _book_provider(session: Session, match: Match, items: list[MatchItem], *, cl
     for payment in _payments(session, items):
         payment.confirmed_at = clock()
         session.add(payment)
+    _prove_refunds(session, items, clock=clock)
     for line in lines:
         charged = Money(line.gross_minor - line.net_minor, Currency(line.currency))
         if charged:
@@ -101,17 +102,23 @@ def _book_direct(session: Session, match: Match, items: list[MatchItem], *, cloc
             session.add(item)
         payment.confirmed_at = clock()
         session.add(payment)
-    for refund in _refunds(session, items):
-        in_doubt = lock_refund(session, refund.id).status is RefundStatus.SUBMITTED
-        record_refund_outcome(session, refund, _proof_of(refund, arrived), clock=clock)
-        by_id[refund.id].collected = in_doubt
-        session.add(by_id[refund.id])
+    _prove_refunds(session, items, clock=clock)
     remitted = any(session.get(Remittance, item.item_id) for item in items)
     clearing = chart.CLEARING_REMITTANCE if remitted else chart.clearing(Channel.BANK_TRANSFER)
     for line in bank_lines:
         amount = Money(line.amount_minor, Currency(line.currency))
         leg = signed(chart.SUSPENSE, clearing, amount)
         _post(session, match, line.id, MoneyEvent.CONFIRMED, leg, clock=clock)
+
+
+def _prove_refunds(session: Session, items: list[MatchItem], *, clock: Clock) -> None:
+    """Let a bank's debit or a provider's line end the doubt about the refunds that it shows."""
+    by_id = {item.item_id: item for item in items}
+    for refund in _refunds(session, items):
+        unproved = lock_refund(session, refund.id).status is not RefundStatus.SUCCEEDED
+        record_refund_outcome(session, refund, _proof_of(refund, clock()), clock=clock)
+        by_id[refund.id].collected = unproved
+        session.add(by_id[refund.id])
 
 
 def _post(
@@ -164,7 +171,7 @@ def _refunds(session: Session, items: list[MatchItem]) -> list[Refund]:
 
 
 def _proof_of(refund: Refund, at: datetime) -> GatewayNotice:
-    """What the bank's debit says of a refund by transfer, in the words of a channel."""
+    """What a bank's debit or a provider's line says of a refund, in the words of a channel."""
     return GatewayNotice(
         event_key="",
         kind=NoticeKind.REFUND,

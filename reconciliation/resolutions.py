@@ -14,7 +14,7 @@ from payments.collection import confirm_payment, lock_bill, open_transfer, rever
 from payments.ledger import chart, posting
 from payments.ledger.models import MoneyEvent
 from payments.models import Bill, Office, Payment, Refund, Remittance
-from payments.states import PaymentStatus
+from payments.states import PaymentStatus, RefundStatus
 from reconciliation.booking import book_match, signed
 from reconciliation.errors import ResolutionNotAllowedError
 from reconciliation.models import (
@@ -30,6 +30,14 @@ from reconciliation.states import ItemKind, Layer, MismatchType, ResolutionKind
 ENGINE: Final = SYSTEM
 BY_PERSON: Final = "by_person"
 """``Match.rule`` of a match that two people decided."""
+
+MoneyBack = Refund | Remittance
+Target = Payment | MoneyBack | Bill
+"""What evidence can be matched with by hand."""
+
+_MAY_HAVE_LEFT: Final = frozenset(
+    {RefundStatus.SUBMITTED, RefundStatus.SUCCEEDED, RefundStatus.FAILED}
+)
 
 
 def check(session: Session, mismatch: Mismatch, kind: ResolutionKind, counterpart: str) -> None:
@@ -93,19 +101,25 @@ def payment_amount(session: Session, item_id: str) -> tuple[int, str]:
 def _match(
     session: Session, mismatch: Mismatch, resolution: Resolution, *, decided_by: str, clock: Clock
 ) -> None:
-    evidence_kind, evidence_id, payment = _counterpart(session, mismatch, resolution.related_items)
+    evidence_kind, evidence_id, target = _counterpart(session, mismatch, resolution.related_items)
+    matched: Payment | MoneyBack
     if evidence_kind is ItemKind.BANK:
         line = session.get_one(StatementLine, evidence_id)
         money = Money(line.amount_minor, Currency(line.currency))
-        payment = _collect_transfer(session, payment, line, money, clock=clock)
+        if isinstance(target, MoneyBack):
+            matched = target
+        else:
+            matched = _collect_transfer(session, target, line, money, clock=clock)
     else:
         entry = session.get_one(SettlementLine, evidence_id)
         money = Money(entry.gross_minor, Currency(entry.currency))
-        assert isinstance(payment, Payment)  # noqa: S101 - _counterpart allows bills only for bank lines
-        _collect_settled(session, payment, entry, resolution, clock=clock)
+        assert not isinstance(target, Bill)  # noqa: S101 - _counterpart allows bills only for bank lines
+        matched = target
+        if isinstance(matched, Payment):
+            _collect_settled(session, matched, entry, resolution, clock=clock)
     spots = sorted(
         f"{mismatch.layer}|{kind}|{item}"
-        for kind, item in ((ItemKind.PAYMENT, payment.id), (evidence_kind, evidence_id))
+        for kind, item in ((ItemKind.PAYMENT, matched.id), (evidence_kind, evidence_id))
     )
     key = f"m{hashlib.sha256(chr(10).join(spots).encode()).hexdigest()[:16]}"
     match = Match(
@@ -127,7 +141,7 @@ def _match(
             item_id=item,
             amount_minor=money.amount_minor,
         )
-        for kind, item in ((ItemKind.PAYMENT, payment.id), (evidence_kind, evidence_id))
+        for kind, item in ((ItemKind.PAYMENT, matched.id), (evidence_kind, evidence_id))
     ]
     session.add_all(items)
     session.flush()
@@ -136,11 +150,11 @@ def _match(
 
 def _counterpart(
     session: Session, mismatch: Mismatch, counterpart: str
-) -> tuple[ItemKind, str, Payment | Bill]:
+) -> tuple[ItemKind, str, Target]:
     """Return the evidence (a bank or settlement line) and what it is to be matched with."""
     if mismatch.layer is Layer.PAYOUT:
         raise ResolutionNotAllowedError("a payout is matched by its report, not by hand")
-    target: Payment | Bill | None
+    target: Target | None
     if mismatch.item_kind is ItemKind.PAYMENT:
         evidence = [i for i in mismatch.related_items.split(";") if i and i[:8] != "payment:"]
         if counterpart and counterpart in evidence:
@@ -148,17 +162,19 @@ def _counterpart(
         if len(evidence) != 1:
             raise ResolutionNotAllowedError("name the one line that is this payment")
         kind, _, evidence_id = evidence[0].partition(":")
-        target = session.get(Payment, mismatch.item_id)
+        target = _recorded(session, mismatch.item_id)
     else:
         kind, evidence_id = mismatch.item_kind.value, mismatch.item_id
         target = _named(session, counterpart)
     if target is None:
-        raise ResolutionNotAllowedError("name a payment or a bill of this account")
+        raise ResolutionNotAllowedError("name a payment, a refund or a bill of this account")
     if _account_of(session, target) != mismatch.account_id:
         raise ResolutionNotAllowedError("that payment or bill is of another account")
     if kind == ItemKind.BANK:
-        if session.get_one(StatementLine, evidence_id).amount_minor <= 0:
-            raise ResolutionNotAllowedError("a debit cannot pay a bill")
+        line = session.get_one(StatementLine, evidence_id)
+        if isinstance(target, Bill) and line.amount_minor < 0:
+            target = _refund_of(session, target, line)
+        _check_moved(session, mismatch, line, target)
     else:
         _check_settled(session, mismatch, session.get_one(SettlementLine, evidence_id), target)
     if _is_matched(session, mismatch.layer, ItemKind(kind), evidence_id):
@@ -166,13 +182,57 @@ def _counterpart(
     return ItemKind(kind), evidence_id, target
 
 
+def _refund_of(session: Session, bill: Bill, line: StatementLine) -> Refund:
+    """Return the one refund of a bill that a debit can be."""
+    refunds = session.exec(
+        select(Refund)
+        .join(Payment, col(Payment.id) == col(Refund.payment_id))
+        .where(Payment.bill_id == bill.id, Refund.channel == Channel.BANK_TRANSFER)
+        .where(Refund.amount_minor == -line.amount_minor, Refund.account_id == line.account_id)
+        .where(col(Refund.status).in_(_MAY_HAVE_LEFT))
+    ).all()
+    able = [
+        one for one in refunds if not _is_matched(session, Layer.DIRECT, ItemKind.PAYMENT, one.id)
+    ]
+    if len(able) != 1:
+        raise ResolutionNotAllowedError(f"{len(able)} refunds of that bill could be this debit")
+    return able[0]
+
+
+def _check_moved(session: Session, mismatch: Mismatch, line: StatementLine, target: Target) -> None:
+    if not isinstance(target, MoneyBack):
+        if line.amount_minor <= 0:
+            raise ResolutionNotAllowedError("a debit cannot pay a bill")
+        return
+    _check_sent(target, line.amount_minor, line.currency)
+    if isinstance(target, Refund) and target.channel is not Channel.BANK_TRANSFER:
+        raise ResolutionNotAllowedError("that refund is on its provider's report, not on a debit")
+    if _is_matched(session, mismatch.layer, ItemKind.PAYMENT, target.id):
+        raise ResolutionNotAllowedError("that is proved by another line")
+
+
+def _check_sent(target: MoneyBack, amount_minor: int, currency: str) -> None:
+    """Only the very amount proves that money was sent back, and only after it was to be sent."""
+    if (-amount_minor, currency) != (target.amount_minor, target.currency.value):
+        raise ResolutionNotAllowedError("another amount left than was to be sent back")
+    if isinstance(target, Refund) and target.status not in _MAY_HAVE_LEFT:
+        raise ResolutionNotAllowedError("that refund was never sent")
+
+
 def _check_settled(
-    session: Session, mismatch: Mismatch, entry: SettlementLine, target: Payment | Bill
+    session: Session, mismatch: Mismatch, entry: SettlementLine, target: Target
 ) -> None:
-    if isinstance(target, Bill):
-        raise ResolutionNotAllowedError("a settlement line belongs to a payment, not to a bill")
-    if entry.provider is not target.channel or entry.gross_minor <= 0:
-        raise ResolutionNotAllowedError("that line is not of the payment's channel, or no payment")
+    if isinstance(target, Bill | Remittance):
+        raise ResolutionNotAllowedError(
+            "a settlement line belongs to a payment or refund, not to a bill"
+        )
+    wanted = "payment" if isinstance(target, Payment) else "refund"
+    if (entry.provider, entry.kind) != (target.channel, wanted):
+        raise ResolutionNotAllowedError("that line is of another channel, or of another kind")
+    if isinstance(target, Refund):
+        _check_sent(target, entry.gross_minor, entry.currency)
+    elif entry.gross_minor <= 0:
+        raise ResolutionNotAllowedError("that line collects nothing")
     if _is_matched(session, mismatch.layer, ItemKind.PAYMENT, target.id):
         raise ResolutionNotAllowedError("that payment is settled by another line")
 
@@ -186,17 +246,23 @@ def _is_matched(session: Session, layer: Layer, kind: ItemKind, item_id: str) ->
     return session.exec(query).first() is not None
 
 
-def _account_of(session: Session, target: Payment | Bill) -> str | None:
-    if isinstance(target, Payment):
+def _account_of(session: Session, target: Target) -> str | None:
+    if not isinstance(target, Bill):
         return target.account_id
     account = account_of_office(session, session.get_one(Office, target.office_id))
     return account.id if account is not None else None
 
 
-def _named(session: Session, counterpart: str) -> Payment | Bill | None:
+def _recorded(session: Session, item_id: str) -> Payment | MoneyBack | None:
+    """Return what an item of kind payment is: money that was paid, or that was sent."""
+    found: Payment | MoneyBack | None = session.get(Payment, item_id)
+    return found or session.get(Refund, item_id) or session.get(Remittance, item_id)
+
+
+def _named(session: Session, counterpart: str) -> Target | None:
     kind, _, name = counterpart.partition(":")
     if kind == "payment":
-        return session.get(Payment, name)
+        return _recorded(session, name)
     if kind == "bill":
         return session.exec(select(Bill).where(Bill.bill_reference == name.strip().upper())).first()
     return None

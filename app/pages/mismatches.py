@@ -165,13 +165,18 @@ def _counterparts(view: MismatchView, words: Words) -> list[dict[str, str]]:
         return _line_options(view, words)
     options = []
     for record in (*view.evidence.ours, *view.candidates.ours):
-        if record.kind == "payment" and record.payment is not None and record.bill is not None:
-            text = words.say(
-                "Payment for bill %(bill)s, %(amount)s",
-                bill=record.bill.bill_reference,
-                amount=words.money(record.payment.amount),
-            )
-            options.append({"value": f"payment:{record.id}", "text": text})
+        if record.bill is None:
+            continue
+        bill = record.bill.bill_reference
+        if record.refund is not None:
+            amount = words.minor(record.refund.amount_minor, record.refund.currency)
+            text = words.say("Refund for bill %(bill)s, %(amount)s", bill=bill, amount=amount)
+        elif record.payment is not None:
+            amount = words.money(record.payment.amount)
+            text = words.say("Payment for bill %(bill)s, %(amount)s", bill=bill, amount=amount)
+        else:
+            continue
+        options.append({"value": f"payment:{record.id}", "text": text})
     return options
 
 

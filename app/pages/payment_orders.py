@@ -15,7 +15,7 @@ from core.audit import record_audit
 from core.errors import NotFoundError
 from payments import queries
 from payments.errors import PaymentOrderNotPossibleError
-from payments.refunds import prepare_payment_order
+from payments.refunds import MAX_ROWS, prepare_payment_order
 
 router = APIRouter()
 
@@ -49,12 +49,16 @@ def make_order(
     clock: ClockDep,
     account_id: Annotated[str, Form(max_length=200)] = "",
 ) -> Response:
-    """Make the file that orders the bank to send an account's approved transfers."""
+    """Make the file that orders the bank to send an account's approved transfers.
+
+    What one file does not hold waits for the next.
+    """
     waiting = queries.list_orderable(session, scope=person.actor.office_path)
     found = next((one for one in waiting if one.account.id == account_id), None)
     if found is None:
         raise PaymentOrderNotPossibleError("nothing waits on this account")
-    prepare_payment_order(session, found.account, found.refunds, actor=person.actor, clock=clock)
+    refunds = found.refunds[:MAX_ROWS]
+    prepare_payment_order(session, found.account, refunds, actor=person.actor, clock=clock)
     return RedirectResponse("/staff/payment-orders", HTTPStatus.SEE_OTHER)
 
 

@@ -43,7 +43,7 @@ from payments.refunds import (
     fingerprint,
     most_refundable,
     name_beneficiary,
-    record_bank_refusal,
+    record_refusal,
     reject_refund,
     request_refund,
 )
@@ -285,7 +285,7 @@ def _refund_page(
         is_own=is_own,
         may_decide=decides and undecided,
         may_withdraw=decides and refund.status is RefundStatus.APPROVED,
-        may_say_refused=decides and is_transfer and refund.status is RefundStatus.SUBMITTED,
+        may_say_refused=decides and refund.status is RefundStatus.SUBMITTED,
         may_name=is_own and undecided and is_transfer and actor.may(Permission.RESOLVE),
         error=error,
         typed=typed or {},
@@ -362,7 +362,7 @@ def change_beneficiary(
     return _act(request, engine, refund_id, person, words, act, typed=form.model_dump())
 
 
-@router.post("/staff/refunds/{refund_id}/bank-refusal")
+@router.post("/staff/refunds/{refund_id}/refusal")
 def say_refused(
     request: Request,
     refund_id: str,
@@ -372,9 +372,9 @@ def say_refused(
     clock: ClockDep,
     note: Annotated[str, Form(max_length=2000)] = "",
 ) -> Response:
-    """Record in the bank's words that it did not carry out a transfer."""
+    """Record in the words of bank or channel that it did not carry out a refund."""
 
     def act(session: Session, refund: Refund) -> Refund:
-        return record_bank_refusal(session, refund, note, actor=person.actor, clock=clock)
+        return record_refusal(session, refund, note, actor=person.actor, clock=clock)
 
     return _act(request, engine, refund_id, person, words, act, typed={"bank_note": note})

@@ -6,12 +6,12 @@ are taken off the bill when it is approved, so that what was paid for them becom
 
 from payments.refunds.beneficiary import Beneficiary, beneficiary_of
 from payments.refunds.limits import lock_refund, most_refundable
-from payments.refunds.orders import prepare_payment_order
+from payments.refunds.orders import MAX_ROWS, prepare_payment_order
 from payments.refunds.outcomes import (
     doubt_refund,
     find_refund,
-    record_bank_refusal,
     record_refund_outcome,
+    record_refusal,
     refund_order,
     refusal_of,
     submit_refund,
@@ -26,6 +26,7 @@ from payments.refunds.requests import (
 )
 
 __all__ = [
+    "MAX_ROWS",
     "Beneficiary",
     "RefundDraft",
     "approve_refund",
@@ -37,8 +38,8 @@ __all__ = [
     "most_refundable",
     "name_beneficiary",
     "prepare_payment_order",
-    "record_bank_refusal",
     "record_refund_outcome",
+    "record_refusal",
     "refund_order",
     "refusal_of",
     "reject_refund",

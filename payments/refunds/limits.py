@@ -97,4 +97,4 @@ def refuse_uncovered(session: Session, refund: Refund, bill: Bill, waived: int) 
     excess = bill.received_minor - bill.due_minor + waived - claimed
     most = min(excess, (payment.collected_minor or 0) - gone)
     if payment.status is not PaymentStatus.SUCCEEDED or refund.amount_minor > most:
-        raise RefundNotAllowedError("the money to be sent back is not there any more")
+        raise RefundNotAllowedError(f"the money of {refund.refund_reference} is not there any more")

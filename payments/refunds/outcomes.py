@@ -44,13 +44,17 @@ def submit_refund(session: Session, refund: Refund, *, clock: Clock) -> Refund:
 def record_refund_outcome(
     session: Session, refund: Refund, notice: GatewayNotice, *, clock: Clock
 ) -> Refund:
-    """Record what the channel or the bank says of a refund; a final word twice is a no-op."""
+    """Record what the channel or the bank says of a refund; a final word twice is a no-op.
+
+    Money that left after all outdoes a refusal: what was sent is sent.
+    """
     refund = lock_refund(session, refund.id)
     refund.provider_txn_id = notice.provider_txn_id or refund.provider_txn_id
     session.add(refund)
-    if refund.status is not RefundStatus.SUBMITTED or not notice.outcome.is_final:
-        return refund
     sent = notice.outcome is Outcome.SUCCEEDED
+    open_to_it = {RefundStatus.SUBMITTED, RefundStatus.FAILED} if sent else {RefundStatus.SUBMITTED}
+    if refund.status not in open_to_it or not notice.outcome.is_final:
+        return refund
     refund.status = states.next_state(
         states.REFUND_TRANSITIONS,
         refund.status,
@@ -65,27 +69,27 @@ def record_refund_outcome(
     return refund
 
 
-def record_bank_refusal(
+def record_refusal(
     session: Session, refund: Refund, note: str, *, actor: Actor, clock: Clock
 ) -> Refund:
-    """Record that the bank did not carry out a transfer it was ordered; it can be asked for anew.
+    """Record that bank or channel did not carry out a refund in doubt; it can be asked for anew.
 
-    A bank says so outside any file we read, so a second person says it here. Should the debit
-    be on a statement after all, the comparison shows it.
+    They say so outside any message or file we read, so a second person says it here. Should the
+    money have left after all, the comparison with statement or report shows it.
 
     Raises:
         SamePersonError: the one who requested the refund says so.
-        RefundNotAllowedError: no reason, or it is no transfer.
+        RefundNotAllowedError: it is not said in whose words.
     """
     refund = begin_decision(session, refund, actor)
-    if not note.strip() or refund.channel is not Channel.BANK_TRANSFER:
-        raise RefundNotAllowedError("only of a transfer, and in the bank's words")
+    if not note.strip():
+        raise RefundNotAllowedError("only in the words of the bank or the channel")
     refund.status = states.next_state(states.REFUND_TRANSITIONS, refund.status, RefundEvent.REFUSED)
     refund.failure = note.strip()[:200]
     refund.settled_at = clock()
     session.add(refund)
     record_audit(
-        session, actor, "record_bank_refusal", ("refund", refund.id), clock=clock, reason=note,
+        session, actor, "record_refusal", ("refund", refund.id), clock=clock, reason=note,
         after={"status": refund.status.value},
     )  # fmt: skip
     return refund

@@ -14,7 +14,7 @@ from payments import states
 from payments.channels import Channel
 from payments.collection import lock_bill, lock_payment, tell_changed
 from payments.errors import RefundChangedError, RefundNotAllowedError, SamePersonError
-from payments.models import Payment, Refund
+from payments.models import Bill, Payment, Refund
 from payments.refunds.beneficiary import Beneficiary, beneficiary_of
 from payments.refunds.limits import (
     TAKEN,
@@ -24,7 +24,7 @@ from payments.refunds.limits import (
     refunds_of,
     refuse_uncovered,
 )
-from payments.states import RefundEvent, RefundStatus
+from payments.states import PaymentStatus, RefundEvent, RefundStatus
 from payments.waivers import lines_at, restore, waive
 
 
@@ -164,7 +164,8 @@ def reject_refund(
     What its approval had waived is due again.
 
     Raises:
-        RefundNotAllowedError: no reason; or a refund approved since may rest on the fees it waived.
+        RefundNotAllowedError: no reason; or a refund approved since may rest on the fees it waived,
+            and the money of this one is still there.
     """
     refund = begin_decision(session, refund, actor)
     status = states.next_state(states.REFUND_TRANSITIONS, refund.status, RefundEvent.REJECT)
@@ -172,16 +173,21 @@ def reject_refund(
         raise RefundNotAllowedError("a refund is turned down for a reason")
     if refund.status is RefundStatus.APPROVED and refund.waived_lines:
         bill = lock_bill(session, bill_id_of(session, refund))
-        since = refund.decided_at or refund.created_at
-        if any(
-            other.status in TAKEN and (other.decided_at or other.created_at) >= since
-            for other in refunds_of(session, bill)
-            if other.id != refund.id
-        ):
+        payment = session.get_one(Payment, refund.payment_id, populate_existing=True)
+        if payment.status is PaymentStatus.SUCCEEDED and _is_rested_on(session, refund, bill):
             raise RefundNotAllowedError("a later refund rests on the fees that this one waived")
         if restore(session, refund, bill, clock=clock):
             tell_changed(session, bill, f"due again:{refund.id}", clock=clock)
     return _decide(session, refund, status, "reject_refund", note, actor=actor, clock=clock)
+
+
+def _is_rested_on(session: Session, refund: Refund, bill: Bill) -> bool:
+    since = refund.decided_at or refund.created_at
+    return any(
+        other.status in TAKEN and (other.decided_at or other.created_at) >= since
+        for other in refunds_of(session, bill)
+        if other.id != refund.id
+    )
 
 
 def fingerprint(refund: Refund) -> str:

@@ -6,7 +6,7 @@ whole reference of the same amount, is decided by kernels without looking at row
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -184,8 +184,11 @@ class _DirectLayer:
                 and self.bank.in_currency[named.row]
                 and self.bank.amount[named.row] == amount
             ]
-            if rows:
-                self._settle_equal(same, self.desk.in_order(rows), strength)
+            rows = self.desk.in_order(rows)
+            turns = self._turns(same, rows) if amount < 0 else [(same, rows)]
+            for ordered, moved in turns:
+                if moved:
+                    self._settle_equal(ordered, moved, strength)
 
     def _settle_equal(
         self, pays: list[int], rows: list[int], strength: Mapping[int, Strength]
@@ -204,6 +207,17 @@ class _DirectLayer:
         self.desk.match(rule, chosen, settling)
         for row in rows[len(chosen) :]:
             self.desk.flag_again(row, chosen[0])
+
+    def _turns(self, pays: list[int], rows: list[int]) -> Iterator[tuple[list[int], list[int]]]:
+        """Part money back from what was ordered only when all before it had left already."""
+        day, pay, row = self.payments.day, 0, 0
+        pays = sorted(pays, key=lambda one: (day[one], one))
+        for place in range(1, len(pays)):
+            gone = int((self.bank.value_day[rows] < day[pays[place]]).sum())
+            if gone - row >= place - pay:
+                yield pays[pay:place], rows[row:gone]
+                pay, row = place, gone
+        yield pays[pay:], rows[row:]
 
     def _settle_together(self, pays: list[int], lines: Sequence[Named]) -> None:
         """All lines that are left together, or one for several payments of the bill."""

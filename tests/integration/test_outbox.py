@@ -103,5 +103,5 @@ def test_a_webhook_holds_whole_minor_units_and_no_name(
     confirm_payment(session, payment, payment.amount, provider_txn_id="T", occurred_at=clock(),
                     clock=clock)  # fmt: skip
     message = session.exec(select(OutboxMessage)).one()
-    assert message.payload["received_minor"] == 83_000
+    assert message.payload["received_minor"] == message.payload["due_minor"] == 83_000
     assert bill.payer_name not in str(message.payload)

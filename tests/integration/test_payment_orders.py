@@ -46,7 +46,7 @@ from payments.refunds import (
     most_refundable,
     name_beneficiary,
     prepare_payment_order,
-    record_bank_refusal,
+    record_refusal,
     submit_refund,
 )
 from payments.refunds.order_file import (
@@ -59,9 +59,17 @@ from payments.refunds.order_file import (
 )
 from payments.states import BillStatus, RefundStatus
 from reconciliation.engine import supersede
+from reconciliation.errors import ResolutionNotAllowedError
+from reconciliation.mismatches import decide_resolution, propose_resolution
 from reconciliation.models import Match, Mismatch
 from reconciliation.ports import ParsedLine
-from reconciliation.states import ItemKind, MatchStatus, MismatchStatus, MismatchType
+from reconciliation.states import (
+    ItemKind,
+    MatchStatus,
+    MismatchStatus,
+    MismatchType,
+    ResolutionKind,
+)
 from tests.factories import BENEFICIARY, City, a_bill, a_city, a_line, a_paid_payment, ask_refund
 from tests.support.books import assert_books_agree, at_once, everything
 from tests.support.clock import FrozenClock
@@ -651,7 +659,7 @@ def test_two_refunds_of_one_bill_are_each_proved_by_their_own_debit(desk: Desk) 
 
 
 def _refused(desk: Desk, refund: Refund, note: str = "account closed") -> Refund:
-    return record_bank_refusal(desk.session, refund, note, actor=desk.second, clock=desk.clock)
+    return record_refusal(desk.session, refund, note, actor=desk.second, clock=desk.clock)
 
 
 def test_a_bank_that_refused_frees_the_money_to_be_asked_anew(desk: Desk) -> None:
@@ -683,13 +691,57 @@ def test_a_bank_that_refused_and_sent_it_all_the_same_is_a_mismatch(desk: Desk) 
     assert_books_agree(desk.session)
 
 
+@pytest.mark.parametrize("names", ["the refund", "its bill"])
+def test_two_people_match_a_debit_with_the_refund_that_it_is(desk: Desk, names: str) -> None:
+    bill, _, refund = desk.ordered()
+    _refused(desk, refund)
+    desk.debit(bill)
+    desk.compare()
+    (mine,) = [m for m in desk.live() if m.item_kind is ItemKind.BANK]
+    named = f"payment:{refund.id}" if names == "the refund" else f"bill:{bill.bill_reference}"
+    _decide(desk, mine, named)
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert bill.received_minor == FEE - COPY
+    assert (balance_of(desk.session, "suspense"), desk.live()) == (0, [])
+    assert_books_agree(desk.session)
+    desk.clock.advance(days=1)
+    desk.compare()
+    assert (refund.status, desk.live()) == (RefundStatus.SUCCEEDED, []), "what people decided stays"
+
+
+def test_a_debit_is_no_refund_of_another_amount_nor_one_that_was_never_sent(desk: Desk) -> None:
+    bill, _, refund = desk.ordered()
+    desk.debit(bill, COPY - 1)
+    desk.compare()
+    (mine,) = [m for m in desk.live() if m.item_kind is ItemKind.BANK]
+    with pytest.raises(ResolutionNotAllowedError, match="another amount left"):
+        _decide(desk, mine, f"payment:{refund.id}")
+    with pytest.raises(ResolutionNotAllowedError, match="0 refunds of that bill"):
+        _decide(desk, mine, f"bill:{bill.bill_reference}")
+    _, other = desk.paid()
+    approved = desk.approve(desk.ask(other, COPY - 1, 2))
+    with pytest.raises(ResolutionNotAllowedError, match="never sent"):
+        _decide(desk, mine, f"payment:{approved.id}")
+    assert refund.status is RefundStatus.SUBMITTED
+
+
+def _decide(desk: Desk, mismatch: Mismatch, counterpart: str) -> None:
+    proposal = propose_resolution(
+        desk.session, mismatch, ResolutionKind.MATCH, "seen at the bank",
+        counterpart=counterpart, actor=desk.first, clock=desk.clock,
+    )  # fmt: skip
+    decide_resolution(
+        desk.session, proposal, approve=True, note="", actor=desk.second, clock=desk.clock
+    )
+
+
 def test_only_a_second_person_says_in_the_banks_words_that_a_transfer_was_refused(
     desk: Desk,
 ) -> None:
     _, _, refund = desk.ordered()
     with pytest.raises(PermissionDeniedError):
-        record_bank_refusal(desk.session, refund, "no", actor=desk.first, clock=desk.clock)
-    with pytest.raises(RefundNotAllowedError, match="in the bank's words"):
+        record_refusal(desk.session, refund, "no", actor=desk.first, clock=desk.clock)
+    with pytest.raises(RefundNotAllowedError, match="only in the words of"):
         _refused(desk, refund, "  ")
     assert refund.status is RefundStatus.SUBMITTED
     by_approver = ask_refund(
@@ -710,10 +762,3 @@ def test_only_an_order_in_doubt_can_be_refused(desk: Desk) -> None:
     with pytest.raises(IllegalTransitionError):
         _refused(desk, refund)
     assert refund.status is RefundStatus.SUCCEEDED
-
-
-def test_a_refund_over_a_channel_is_not_refused_by_a_bank(desk: Desk) -> None:
-    card = a_paid_payment(desk.session, _another_bill(desk), clock=desk.clock)
-    refund = submit_refund(desk.session, desk.approve(desk.ask(card, COPY, 2)), clock=desk.clock)
-    with pytest.raises(RefundNotAllowedError, match="only of a transfer"):
-        _refused(desk, refund)

@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from core.actors import Actor
 from core.db import transaction
 from core.money import Money
 from payments.billing import cancel_bill, exempt_bill, expire_bills
-from payments.channels import Rail
+from payments.channels import Channel, Rail
 from payments.collection import reverse_payment
 from payments.errors import RefundNotAllowedError
 from payments.ledger.balances import balance_of
@@ -19,16 +19,23 @@ from payments.models import Bill, CollectingAccount, Refund
 from payments.refunds import (
     Beneficiary,
     approve_refund,
+    most_refundable,
     name_beneficiary,
     prepare_payment_order,
     record_refund_outcome,
+    record_refusal,
     reject_refund,
     submit_refund,
 )
 from payments.states import BillStatus, RefundStatus
+from reconciliation.engine import supersede
+from reconciliation.mismatches import decide_resolution, propose_resolution
+from reconciliation.models import Match, Mismatch, ProviderContract
+from reconciliation.states import MismatchType, ResolutionKind
 from tests.factories import BENEFICIARY, a_bill, a_city, a_paid_payment, a_payment, ask_refund
 from tests.support.books import assert_books_agree, everything
 from tests.support.clock import FrozenClock
+from tests.support.evidence import compare, report_of, settled
 from tests.support.gateway import read_notice
 
 FEE, CHARGE, COPY_FEE = 83_000, 75_000, 8_000
@@ -135,6 +142,98 @@ def test_a_bill_that_people_ended_stays_ended_when_a_waiver_is_withdrawn(
     ENDS[end](desk.session, desk.bill, actor=desk.officer, reason="not owed", clock=desk.clock)
     desk.withdrawn(refund)
     assert (desk.bill.due_minor, desk.bill.status) == (0, BillStatus(end))
+    assert_books_agree(desk.session)
+
+
+def test_a_refund_whose_money_the_bank_took_back_can_be_withdrawn_though_another_rests_on_it(
+    desk: Desk,
+) -> None:
+    """Else it could neither be sent nor withdrawn, for ever."""
+    first = desk.approved(1, 2, amount=CHARGE)
+    desk.sent(amount=COPY_FEE)
+    with pytest.raises(RefundNotAllowedError, match="a later refund rests on"):
+        desk.withdrawn(first)
+    desk.charged_back()
+    desk.withdrawn(first)
+    assert first.status is RefundStatus.REJECTED
+    assert (desk.bill.due_minor, desk.bill.received_minor) == (FEE, -COPY_FEE)
+    assert desk.bill.outstanding == Money(FEE + COPY_FEE)
+    assert_books_agree(desk.session)
+
+
+# What a channel leaves in doubt
+
+
+def in_doubt(desk: Desk) -> Refund:
+    return submit_refund(desk.session, desk.approved(2, amount=COPY_FEE), clock=desk.clock)
+
+
+def test_two_people_end_the_doubt_about_a_refund_by_the_providers_report(desk: Desk) -> None:
+    refund, account = in_doubt(desk), desk.city.accounts[0]
+    terms = ProviderContract(
+        account_id=account.id,
+        provider=Channel.VNPAY,
+        rate_bps=0,
+        payout_accounts=["19001"],
+        payout_names=["VNPAY"],
+    )
+    desk.session.add(terms)
+    txn_id = desk.payment.provider_txn_id or ""
+    line = settled(
+        desk.bill.bill_reference, txn_id, gross=-COPY_FEE, fee=0, kind="refund"
+    )  # fmt: skip
+    report_of(desk.session, line, clock=desk.clock)
+    compare(desk.session, account, clock=desk.clock)
+    assert refund.status is RefundStatus.SUBMITTED, "a report alone is no answer of the channel"
+    query = select(Mismatch).where(Mismatch.item_id == refund.id)
+    mismatch = desk.session.exec(query).one()
+    assert mismatch.type is MismatchType.STATUS_MISMATCH
+    proposal = propose_resolution(
+        desk.session, mismatch, ResolutionKind.MATCH, "the report shows it", counterpart="",
+        actor=desk.officer, clock=desk.clock,
+    )  # fmt: skip
+    decide_resolution(
+        desk.session, proposal, approve=True, note="", actor=desk.approver, clock=desk.clock
+    )
+    assert refund.status is RefundStatus.SUCCEEDED
+    assert (desk.bill.due_minor, desk.bill.received_minor) == (CHARGE, CHARGE)
+    assert_books_agree(desk.session)
+    (match,) = desk.session.exec(select(Match)).all()
+    supersede(desk.session, match, "the line is of another refund", clock=desk.clock)
+    assert refund.status is RefundStatus.SUBMITTED, "only this line had proved it"
+    assert_books_agree(desk.session)
+
+
+def test_a_refund_that_a_channel_never_answers_ends_by_its_written_word(desk: Desk) -> None:
+    refund = in_doubt(desk)
+    record_refusal(
+        desk.session, refund, "VNPay, letter 12: not sent", actor=desk.approver, clock=desk.clock
+    )
+    assert refund.status is RefundStatus.FAILED
+    assert most_refundable(desk.session, desk.payment) == Money(COPY_FEE)
+    assert_books_agree(desk.session)
+
+
+def test_money_that_left_after_a_refusal_is_a_refund_that_was_sent(desk: Desk) -> None:
+    refund = in_doubt(desk)
+    record_refusal(desk.session, refund, "not sent", actor=desk.approver, clock=desk.clock)
+    said = {"id": "late", "kind": "refund", "reference": refund.refund_reference}
+    for _ in range(2):
+        record_refund_outcome(desk.session, refund, read_notice(said), clock=desk.clock)
+        assert refund.status is RefundStatus.SUCCEEDED
+        assert desk.bill.received_minor == CHARGE, "counted once"
+        assert most_refundable(desk.session, desk.payment) == Money(0)
+        assert_books_agree(desk.session)
+
+
+def test_money_that_left_twice_is_owed_by_its_payer(desk: Desk) -> None:
+    refund = in_doubt(desk)
+    record_refusal(desk.session, refund, "not sent", actor=desk.approver, clock=desk.clock)
+    desk.sent(amount=COPY_FEE)
+    said = {"id": "late", "kind": "refund", "reference": refund.refund_reference}
+    record_refund_outcome(desk.session, refund, read_notice(said), clock=desk.clock)
+    assert desk.bill.received_minor == CHARGE - COPY_FEE
+    assert desk.bill.outstanding == Money(COPY_FEE)
     assert_books_agree(desk.session)
 
 

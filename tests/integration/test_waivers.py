@@ -417,22 +417,27 @@ def test_the_portal_is_told_of_the_waiver_of_the_money_and_of_what_is_due_again(
     bill.api_client_id = client.id
     desk.session.flush()
 
-    def told() -> list[tuple[str, str, int]]:
+    def told() -> list[tuple[str, str, int, int]]:
         messages = desk.session.exec(
             select(OutboxMessage)
             .where(OutboxMessage.recipient == client.id)
             .order_by(col(OutboxMessage.created_at))
         )
-        return [(m.topic, m.payload["status"], m.payload["received_minor"]) for m in messages]
+        return [
+            (m.topic, m.payload["status"], m.payload["due_minor"], m.payload["received_minor"])
+            for m in messages
+        ]
 
     withdrawn = desk.approve(desk.ask(payment, COPY, 2))
-    assert told() == [("bill.changed", "overpaid", FEE)]
+    assert told() == [("bill.changed", "overpaid", STATUS, FEE)]
     desk.reject(withdrawn)
-    assert told()[1:] == [("bill.changed", "paid", FEE)]
+    assert told()[1:] == [("bill.changed", "paid", FEE, FEE)]
     refund = desk.approve(desk.ask(payment, COPY, 2))
     desk.clock.advance(minutes=1)
     desk.send(refund)
-    assert told()[2:] == [("bill.changed", "overpaid", FEE), ("bill.changed", "paid", STATUS)]
+    assert told()[2:] == [
+        ("bill.changed", "overpaid", STATUS, FEE), ("bill.changed", "paid", STATUS, STATUS),
+    ]  # fmt: skip
 
 
 def test_a_refund_that_waives_nothing_tells_the_portal_nothing_before_it_is_sent(

@@ -42,8 +42,8 @@ from payments.refunds import (
     doubt_refund,
     most_refundable,
     prepare_payment_order,
-    record_bank_refusal,
     record_refund_outcome,
+    record_refusal,
     reject_refund,
     submit_refund,
 )
@@ -207,9 +207,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def bank_refuses(self, pick: int) -> None:
         refund = self._likely(pick, self.refunds, RefundStatus.SUBMITTED)
         with self._refusal_changes_nothing():
-            record_bank_refusal(
-                self.session, refund, "account closed", actor=APPROVER, clock=self.clock
-            )
+            record_refusal(self.session, refund, "account closed", actor=APPROVER, clock=self.clock)
 
     @precondition(lambda self: self._any(self.refunds, RefundStatus.SUCCEEDED))
     @rule(pick=PICK)

@@ -39,7 +39,7 @@ ACTS = {
     "/staff/payments/{payment_id}/refund": {"officer", "approver"},
     "/staff/refunds/{refund_id}/decision": {"approver"},
     "/staff/refunds/{refund_id}/beneficiary": {"officer", "approver"},
-    "/staff/refunds/{refund_id}/bank-refusal": {"approver"},
+    "/staff/refunds/{refund_id}/refusal": {"approver"},
     "/staff/payment-orders": {"officer", "approver"},
     "/staff/statements": {"officer"},
     "/staff/jobs/{name}/runs": {"officer", "approver", "admin"},

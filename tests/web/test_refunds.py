@@ -175,6 +175,22 @@ def test_transfers_go_to_the_bank_in_one_file(site_on_each: Site) -> None:
         assert [event.after for event in events] == [{"form": "xml"}, {"form": "csv"}]
 
 
+def test_what_one_payment_order_does_not_hold_waits_for_the_next(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.pages.payment_orders.MAX_ROWS", 1)
+    officer = site.signed_in("officer1")
+    for _ in range(2):
+        payment_id, _ = _paid(site, Rail.VIETQR)
+        _decide(site, _ask(site, payment_id, **WHERE), "approve")
+    with reading(site.engine) as session:
+        form = {"account_id": session.exec(select(Refund.account_id)).first()}
+    for _ in range(2):
+        assert officer.post("/staff/payment-orders", data=form).status_code == 303
+    with reading(site.engine) as session:
+        assert list(session.exec(select(PaymentOrder.refund_count))) == [1, 1]
+
+
 def test_a_bank_that_refuses_frees_the_money_to_be_asked_anew(site: Site) -> None:
     payment_id, _ = _paid(site, Rail.VIETQR)
     address = _ask(site, payment_id, **WHERE)
@@ -182,10 +198,11 @@ def test_a_bank_that_refuses_frees_the_money_to_be_asked_anew(site: Site) -> Non
     site.signed_in("officer1").post(
         "/staff/payment-orders", data={"account_id": _refund(site).account_id}
     )
-    assert "The bank did not carry it out" not in site.signed_in("officer1").get(address).text
+    assert "It was not carried out" not in site.signed_in("officer1").get(address).text
     approver = site.signed_in("approver")
-    assert approver.post(f"{address}/bank-refusal", data={"note": " "}).status_code == 409
-    answer = approver.post(f"{address}/bank-refusal", data={"note": "account closed"})
+    assert "It was not carried out" in approver.get(address).text
+    assert approver.post(f"{address}/refusal", data={"note": " "}).status_code == 409
+    answer = approver.post(f"{address}/refusal", data={"note": "account closed"})
     assert answer.status_code == 303
     assert _refund(site).status is RefundStatus.FAILED
     assert "account closed" in approver.get(address).text

@@ -206,6 +206,34 @@ def test_a_refund_sent_twice_is_an_unrecorded_debit() -> None:
     assert outcome.type_of("direct", again) == "unrecorded_debit"
 
 
+def test_a_debit_proves_no_refund_that_was_ordered_after_it() -> None:
+    world, pay = scene()
+    reference = pay["bill_reference"]
+    first, second = (
+        world.pay(reference=reference, amount=20_000, kind="refund", status="succeeded", day=day)
+        for day in (DAY, DAY + dt.timedelta(days=4))
+    )
+    left = world.line(-20_000, f"HOAN {reference}", day=DAY + dt.timedelta(days=1))
+    outcome = decide(world)
+    assert outcome.matched("direct", first, left), "the later refund makes no doubt of it"
+    assert not outcome.type_of("direct", left)
+    twice = world.line(-20_000, f"HOAN {reference}", day=DAY + dt.timedelta(days=2))
+    again = world.line(-20_000, f"HOAN {reference}", day=DAY + dt.timedelta(days=5))
+    outcome = decide(world)
+    assert outcome.type_of("direct", twice) == "unrecorded_debit"
+    assert outcome.matched("direct", first, left)
+    assert outcome.matched("direct", second, again)
+
+
+def test_two_equal_refunds_ordered_before_one_debit_are_ambiguous() -> None:
+    world, pay = scene()
+    reference = pay["bill_reference"]
+    for _ in range(2):
+        world.pay(reference=reference, amount=20_000, kind="refund", status="succeeded", day=DAY)
+    left = world.line(-20_000, f"HOAN {reference}", day=DAY + dt.timedelta(days=1))
+    assert decide(world).type_of("direct", left) == "ambiguous"
+
+
 def test_a_refund_held_as_failed_that_left_is_a_status_mismatch() -> None:
     world, pay = scene()
     refund = world.pay(
