@@ -51,7 +51,7 @@ REFUND = """
     approved    -        rejected submitted -         -       -
     submitted   -        -        -         succeeded failed  -
     succeeded   -        -        -         -         -       submitted
-    failed      -        -        -         -         -       -
+    failed      -        -        -         succeeded -       -
 """
 
 
