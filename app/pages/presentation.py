@@ -7,6 +7,7 @@ from typing import Any, Final
 from app.auth.sessions import SignedIn
 from app.i18n import Words, marked
 from app.pages import labels
+from app.pages.deeds import deed, facts
 from app.pages.refund_steps import refund_steps, waived_text, way_back
 from core.actors import Permission
 from payments.models import GatewayEvent
@@ -172,7 +173,7 @@ FOR_TEMPLATES: Final[Mapping[str, Callable[..., Any]]] = {
     for function in (
         staff_links, ways, history_text, item_state, source_name, job_title, run_outcome,
         instant_of, raw_message, line_rows, counterpart_text, way_back,
-        refund_steps, waived_text,
+        refund_steps, waived_text, deed, facts,
     )
 }  # fmt: skip
 """What templates may call, by name."""

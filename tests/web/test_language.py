@@ -10,6 +10,9 @@ from jinja2 import Environment
 
 from app.i18n import LOCALES, Language, Words, choose_language
 from app.locales.catalogues import gather, is_translated, read_catalogue
+from app.pages.deeds import deed
+from core.audit import AuditEvent
+from core.clock import utc_now
 from core.db import transaction
 from tests.factories import a_bill
 from tests.web.conftest import Site
@@ -131,3 +134,32 @@ def test_words_count_in_both_languages() -> None:
     assert Words(Language.ENGLISH).count(*forms, 1) == "1 entry"
     assert Words(Language.ENGLISH).count(*forms, 2000) == "2,000 entries"
     assert Words(Language.VIETNAMESE).count(*forms, 2000) == "2.000 mục"
+
+
+def test_templates_say_every_text_by_the_function_that_translations_are_found_by() -> None:
+    """``words.say`` of a template is read by nobody who collects what is to be translated."""
+    pages = sorted(TEMPLATES.rglob("*.html"))
+    assert pages
+    literal = re.compile(r"words\.say\(\s*['\"]")
+    assert [path.name for path in pages if literal.search(path.read_text(encoding="utf-8"))] == []
+
+
+_ACT = re.compile(r'"([a-z]+_(?:bill|refund|resolution|mismatch|refusal|beneficiary|order))"')
+
+
+def test_every_act_of_people_on_bills_refunds_and_mismatches_is_said_in_words() -> None:
+    root = TEMPLATES.parents[1]
+    files = [root / "payments/billing.py", root / "reconciliation/mismatches.py"]
+    files += [f for f in (root / "payments/refunds").glob("*.py") if f.name != "__init__.py"]
+    acts = {act for file in files for act in _ACT.findall(file.read_text(encoding="utf-8"))}
+    acts.discard("payment_order")  # the kind of a subject
+    assert len(acts) > 8
+    words = Words(Language.ENGLISH)
+    assert [act for act in sorted(acts) if deed(_act(act), words) == act] == []
+
+
+def _act(action: str) -> AuditEvent:
+    return AuditEvent(
+        at=utc_now(), actor_id="a", actor_role="officer", action=action,
+        subject_kind="refund", subject_id="r",
+    )  # fmt: skip
