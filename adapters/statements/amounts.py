@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 _EXPONENTS: Final = {
@@ -25,6 +26,7 @@ _EXACT_FLOAT: Final = 10**15
 """Up to here a spreadsheet's binary number holds every digit it shows."""
 
 
+@lru_cache(maxsize=512)
 def is_currency(code: str) -> bool:
     """Whether a text has the form of an ISO 4217 code."""
     return _CURRENCY.fullmatch(code) is not None
@@ -42,6 +44,8 @@ def plain_amount(text: str, currency: str) -> Decimal | None:
         The amount as written, or None for anything else: signs, groups, exponents, NaN, more
         than 18 digits, or decimals that the currency does not have (zeros are allowed).
     """
+    if text.isdecimal() and text.isascii() and len(text) <= _MAX_DIGITS:
+        return Decimal(text)  # most are
     found = _PLAIN.fullmatch(text.strip())
     if found is None or not text.isascii():
         return None

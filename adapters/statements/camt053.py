@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from lxml import etree
 
 from adapters.statements.camt_entry import (
-    Element,
     EntryContext,
     RawDetail,
     read_detail,
@@ -25,6 +24,7 @@ from adapters.statements.camt_statement import (
     prove,
     read_page,
 )
+from adapters.statements.camt_texts import Element, Names
 from adapters.statements.events import Event
 from adapters.statements.limits import ByteSource, Limits, MeteredReader
 from adapters.statements.problems import Code, ContentRefusedError
@@ -54,6 +54,11 @@ class _Walk:
 
     def __init__(self, message: Message, metered: MeteredReader, limits: Limits) -> None:
         self._message = message
+        self._names = Names(message.prefix)
+        self._entry, self._detail, self._details = (
+            message.prefix + name for name in ("Ntry", "TxDtls", "NtryDtls")
+        )
+        self._inside = frozenset({self._entry, self._detail})
         self._limits = limits
         self._metered = metered
         self._page: Page | None = None
@@ -64,46 +69,41 @@ class _Walk:
 
     def events(self, context: Iterator[tuple[str, Element]]) -> Iterator[Event]:
         """Turn parser events into ours."""
-        prefix, statement = self._message.prefix, self._message.statement
+        statement, header = self._message.statement, self._message.prefix + "GrpHdr"
         for kind, element in context:
             if kind == "start":
-                _refuse_doctype(element)
+                if element.tag not in self._inside:  # the root, and statements: a few
+                    _refuse_doctype(element)
                 continue
             tag = element.tag
-            if tag == prefix + "TxDtls":
+            if tag == self._detail:
                 self._take_detail(element)
-            elif tag == prefix + "Ntry" and _parent(element) == statement:
+            elif tag == self._entry and _parent(element) == statement:
                 yield from self._take_entry(element)
             elif tag == statement and _parent(element) == self._message.container:
                 yield from self._close(element)
-            elif tag == prefix + "GrpHdr" and _parent(element) == self._message.container:
+            elif tag == header and _parent(element) == self._message.container:
                 self._page = self._message_page(element)
         yield from self._end()
 
     def _message_page(self, header: Element) -> Page | None:
         """The page of a message that has several; one that is the only page says nothing."""
-        prefix = self._message.prefix
-        page = read_page(header.find(prefix + "MsgPgntn"), prefix)
+        page = read_page(header.find(self._message.prefix + "MsgPgntn"), self._names)
         return None if page == Page(number=1, is_last=True) else page
 
     def _current(self) -> StatementReading:
         if self._reading is None:
             where = f"{self._message.statement.rpartition('}')[2]}[{len(self._done) + 1}]"
-            self._reading = StatementReading(self._message.prefix, where, self._page)
+            self._reading = StatementReading(self._names, where, self._page)
             self._entries = 0
         return self._reading
 
     def _take_detail(self, element: Element) -> None:
-        prefix = self._message.prefix
         parent = element.getparent()
-        if (
-            parent is None
-            or parent.tag != prefix + "NtryDtls"
-            or _parent(parent) != prefix + "Ntry"
-        ):
+        if parent is None or parent.tag != self._details or _parent(parent) != self._entry:
             return
         where = f"Ntry[{self._entries + 1}]/TxDtls[{len(self._raw) + 1}]"
-        self._raw.append(read_detail(element, prefix, where))
+        self._raw.append(read_detail(element, self._names, where))
         if len(self._raw) > self._limits.details:
             raise ContentRefusedError(Code.LIMIT_EXCEEDED, where, "one entry has too many parts")
         element.clear()
@@ -115,7 +115,7 @@ class _Walk:
         parent = element.getparent()
         self._take_siblings(reading, parent, until=element)
         context = EntryContext(
-            self._message.prefix,
+            self._names,
             f"Ntry[{self._entries}]",
             reading.account,
             reading.account_currency,

@@ -8,7 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Final
 
 from adapters.statements.amounts import is_currency, plain_amount
-from adapters.statements.camt_entry import SIGNS, Element, first_text, stated_amount
+from adapters.statements.camt_entry import SIGNS
+from adapters.statements.camt_texts import Element, Names, Texts
 from adapters.statements.dates import iso_date
 from adapters.statements.problems import Code, ContentRefusedError
 from reconciliation.ports import (
@@ -73,7 +74,7 @@ class Totals:
 class StatementReading:
     """A statement while it is read: what was seen of it so far, and what its lines add up to."""
 
-    prefix: str
+    names: Names
     where: str
     page: Page | None = None
     account: str = ""
@@ -91,10 +92,7 @@ class StatementReading:
 
     def take(self, child: Element) -> None:
         """Read a child of the statement element that is not an entry."""
-        name = str(child.tag)
-        if not name.startswith(self.prefix):
-            return
-        reader = _READERS.get(name[len(self.prefix) :])
+        reader = _READERS.get(self.names[child.tag])
         if reader is not None:
             reader(self, child)
 
@@ -119,8 +117,9 @@ class StatementReading:
 
 def _take_account(reading: StatementReading, element: Element) -> None:
     paths = ("Id/IBAN", "Id/Othr/Id", "Id/BBAN", "Id/UPIC", "Id/PrtryAcct/Id", "Prxy/Id")
-    reading.account = first_text(element, reading.prefix, *paths)
-    currency = first_text(element, reading.prefix, "Ccy")
+    texts = Texts(element, reading.names)
+    reading.account = texts.first(*paths)
+    currency = texts.first("Ccy")
     if currency and not is_currency(currency):
         message = f"{currency[:10]!r} is not a currency"
         raise ContentRefusedError(Code.CURRENCY, f"{reading.where}/Acct", message)
@@ -128,9 +127,12 @@ def _take_account(reading: StatementReading, element: Element) -> None:
 
 
 def _take_balance(reading: StatementReading, element: Element) -> None:
-    prefix, where = reading.prefix, f"{reading.where}/Bal[{len(reading.balances) + 1}]"
-    code = first_text(element, prefix, "Tp/CdOrPrtry/Cd", "Tp/Cd", "Tp/CdOrPrtry/Prtry")
-    text, currency = stated_amount(element, prefix, "Amt")
+    texts, where = (
+        Texts(element, reading.names),
+        f"{reading.where}/Bal[{len(reading.balances) + 1}]",
+    )
+    code = texts.first("Tp/CdOrPrtry/Cd", "Tp/Cd", "Tp/CdOrPrtry/Prtry")
+    text, currency = texts.amount("Amt")
     currency = currency or reading.account_currency
     amount = plain_amount(text, currency) if is_currency(currency) else None
     if amount is None:
@@ -138,15 +140,15 @@ def _take_balance(reading: StatementReading, element: Element) -> None:
             message = f"the balance {text[:40]!r} is not an amount of {currency[:3] or '?'}"
             reading.problems.append(Problem(Code.BALANCE_UNCLEAR, where, message))
         return
-    sign = SIGNS.get(first_text(element, prefix, "CdtDbtInd"))
-    day = iso_date(first_text(element, prefix, "Dt/Dt", "Dt/DtTm"))
+    sign = SIGNS.get(texts.first("CdtDbtInd"))
+    day = iso_date(texts.first("Dt/Dt", "Dt/DtTm"))
     reading.balances.append(Balance(code, amount, currency, sign, day))
 
 
 def _take_summary(reading: StatementReading, element: Element) -> None:
+    texts = Texts(element, reading.names)
     for kind in ("TtlNtries", "TtlCdtNtries", "TtlDbtNtries"):
-        count = first_text(element, reading.prefix, f"{kind}/NbOfNtries")
-        total = first_text(element, reading.prefix, f"{kind}/Sum")
+        count, total = texts.first(f"{kind}/NbOfNtries"), texts.first(f"{kind}/Sum")
         if count or total:
             reading.declared.append((kind, count, total))
 
@@ -161,13 +163,13 @@ def _take_identifier(reading: StatementReading, element: Element) -> None:
 
 
 def _take_period(reading: StatementReading, element: Element) -> None:
-    start = first_text(element, reading.prefix, "FrDtTm", "FrDt")
-    end = first_text(element, reading.prefix, "ToDtTm", "ToDt")
+    texts = Texts(element, reading.names)
+    start, end = texts.first("FrDtTm", "FrDt"), texts.first("ToDtTm", "ToDt")
     reading.period = (iso_date(start), iso_date(end))
 
 
 def _take_page(reading: StatementReading, element: Element) -> None:
-    reading.page = read_page(element, reading.prefix) or reading.page
+    reading.page = read_page(element, reading.names) or reading.page
 
 
 _READERS: Final = {
@@ -184,14 +186,15 @@ _READERS: Final = {
 }
 
 
-def read_page(element: Element | None, prefix: str) -> Page | None:
+def read_page(element: Element | None, names: Names) -> Page | None:
     """Read a ``Pgntn``; None where there is none or its number is no number."""
     if element is None:
         return None
-    number = first_text(element, prefix, "PgNb")
+    texts = Texts(element, names)
+    number = texts.first("PgNb")
     if not number.isascii() or not number.isdigit() or not 0 < int(number[:9]) < _MAX_PAGES:
         return None
-    return Page(int(number[:9]), first_text(element, prefix, "LastPgInd") in {"true", "1"})
+    return Page(int(number[:9]), texts.first("LastPgInd") in {"true", "1"})
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 _ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:$|[T Z+-].*)", re.ASCII)
@@ -15,6 +16,7 @@ _SERIALS: Final = (29_221, 73_050)
 """1980 to 2099 as days of the 1900 system; other numbers in a date column are not dates."""
 
 
+@lru_cache(maxsize=4_096)
 def iso_date(text: str) -> date | None:
     """The calendar day as written in an ISO 8601 date or date-time, whatever its offset."""
     found = _ISO.match(text.strip())
