@@ -11,6 +11,7 @@ from adapters.statements.camt053 import walk_camt
 from adapters.statements.camt_message import recognise
 from adapters.statements.events import Event
 from adapters.statements.limits import Limits
+from adapters.statements.mt940 import walk_mt940
 from adapters.statements.problems import Code, ContentRefusedError, outcome_of
 from adapters.statements.profiles import (
     SettlementMap,
@@ -81,6 +82,9 @@ class StatementFileParser:
             parsed.format = message.format
             source.seek(0)
             self._collect(parsed, walk_camt(source, message, self._limits))
+            return
+        if kind in (Kind.MT940, Kind.MT942):
+            self._collect(parsed, walk_mt940(source, head, self._limits))
             return
         rows, profile = self._table(source, kind, head, named)
         parsed.format = f"table:{profile.name}"

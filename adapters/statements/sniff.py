@@ -28,8 +28,6 @@ class Kind(StrEnum):
 
 
 NOT_SUPPORTED: Final = {
-    Kind.MT940: "a SWIFT MT940 statement; this format is not supported yet",
-    Kind.MT942: "a SWIFT MT942 report; this format is not supported yet",
     Kind.OFX: "an OFX file; this format is not supported",
     Kind.BAI2: "a BAI2 file; this format is not supported",
     Kind.PDF: "a PDF document; statements are not read from PDF",
