@@ -1,7 +1,9 @@
 """What our writers print is read back, line by line, in every format they have."""
 
 import tempfile
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from adapters.simulators.statement_files import (
 from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from core.money import Currency, Money
 from reconciliation.ports import BalanceCheck, Outcome, ParsedFile
+from tests.support.writers.mt940 import write_mt940
 
 NOW = datetime(2026, 3, 9, 12, tzinfo=UTC)
 START = date(2026, 3, 2)
@@ -108,6 +111,46 @@ def test_camt053_is_read_back_whole(printed: PrintedStatement) -> None:
     assert [(x.counterparty_name, x.counterparty_account) for x in statement.lines] == [
         (x.counterparty_name, x.counterparty_account) for x in printed.lines
     ]
+
+
+# What MT940 can hold: no question mark, and no blank where a line is cut.
+swift_texts = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abc ĐẶơ.,/-:+()'", max_size=90).map(
+    lambda text: " ".join(text.replace("+", ".").split())
+)
+
+
+@st.composite
+def swift_statements(draw: st.DrawFn, *, currency: Currency) -> PrintedStatement:
+    statement = draw(statements(currency=currency))
+    lines = [replace(line, narrative=draw(swift_texts), is_booked=True) for line in statement.lines]
+    return replace(statement, lines=lines)
+
+
+@settings(deadline=None)
+@given(
+    printed=st.sampled_from(list(Currency)).flatmap(lambda c: swift_statements(currency=c)),
+    envelope=st.booleans(),
+    end=st.sampled_from(["\r\n", "\n"]),
+)
+def test_mt940_is_read_back_whole(*, printed: PrintedStatement, envelope: bool, end: str) -> None:
+    parsed = read(write_mt940(printed, envelope=envelope, end=end))
+
+    [statement] = parsed.statements
+    assert (parsed.outcome, parsed.format, parsed.problems) == (Outcome.OK, "mt940", [])
+    assert statement.balance_check is BalanceCheck.OK
+    assert (statement.account, statement.number) == (printed.account, printed.number)
+    assert statement.opening_balance == Decimal(printed.opening.decimal)
+    assert statement.closing_balance == Decimal(printed.final_balance.decimal)
+    assert [
+        (x.amount, x.booking_date, x.value_date, x.reversal, x.reference, x.bank_reference,
+         x.narrative, x.counterparty_name, x.counterparty_account)
+        for x in statement.lines
+    ] == [
+        (Decimal(x.amount.decimal), x.booking_date, x.value_date, x.reversal, x.reference,
+         x.bank_reference, x.narrative or "CHUYEN KHOAN", x.counterparty_name,
+         x.counterparty_account)
+        for x in printed.lines
+    ]  # fmt: skip
 
 
 @settings(deadline=None)

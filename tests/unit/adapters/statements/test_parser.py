@@ -54,7 +54,7 @@ def test_an_entry_without_direction_is_refused(tmp_path: Path, sign: str) -> Non
         (b"", "S100"),
         (b"\x00" * 100, "S101"),
         (b"%PDF-1.4", "S102"),
-        (b":20:X\n:25:1\n:60F:C260302VND0,\n", "S102"),
+        (b":20:X\n:86:no statement\n", "S107"),
         (b"OFXHEADER:100", "S102"),
         (b"01,A,B,260302,1200,1,80,1,2/", "S102"),
         (b"<html><body>log in</body></html>", "S102"),
@@ -77,15 +77,6 @@ def test_what_is_no_statement_is_refused_with_a_code(
 
     assert parsed.outcome is Outcome.REFUSED
     assert [str(p.code) for p in parsed.problems] == [code]
-
-
-def test_mt940_is_named_as_not_supported_yet(tmp_path: Path) -> None:
-    parsed = read(tmp_path, b":20:X\n:25:1\n:60F:C260302VND0,\n")
-
-    assert parsed.format == "mt940"
-    assert parsed.problems[0].message == (
-        "this is a SWIFT MT940 statement; this format is not supported yet"
-    )
 
 
 @pytest.mark.parametrize("encoding", ["UTF-8", "UTF-16", "ISO-8859-1"])
