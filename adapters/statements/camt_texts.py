@@ -8,26 +8,24 @@ from lxml import etree
 Element = etree._Element  # noqa: SLF001 - lxml gives its element type no public name
 CURRENCY: Final = "@Ccy"
 """Behind a path: the currency attribute of the amount that stands there."""
-_VOCABULARY: Final = (
-    "Acct AcctSvcrRef AddtlNtryInf AddtlRmtInf AddtlTxInf Agt Amt AmtDtls BBAN Bal BookgDt Btch",
-    "Ccy Cd CdOrPrtry CdtDbtInd Cdtr CdtrAcct CdtrRefInf Chrgs Dbtr DbtrAcct Dt DtTm",
-    "ElctrncSeqNb EndToEndId FinInstnId FrDt FrDtTm FrToDt IBAN Id InstrId LastPgInd LglSeqNb",
-    "NbOfNtries Nm NtfctnPgntn NtryDtls NtryRef Othr PgNb PmtInfId Prtry PrtryAcct Prxy Pty",
-    "Rcrd Ref Refs RltdPties RmtInf RptPgntn RvslInd StmtPgntn Strd Sts Sum ToDt ToDtTm Tp",
-    "TtlCdtNtries TtlChrgsAndTaxAmt TtlDbtNtries TtlNtries TxAmt TxId TxsSummry UPIC UltmtCdtr",
-    "UltmtDbtr Ustrd ValDt",
-)
-"""The names that anything here is read from; what is below others is not looked at."""
+_MOST_NAMES: Final = 2_000
 
 
 class Names(dict[object, str]):
-    """Local names by tag of the document's own namespace; any tag that is not read has none."""
+    """Local names by tag, of the document's own namespace; any other tag has none."""
 
     def __init__(self, prefix: str) -> None:
-        super().__init__({prefix + name: name for row in _VOCABULARY for name in row.split()})
+        super().__init__()
+        self._prefix = prefix
 
     def __missing__(self, tag: object) -> str:
-        return ""
+        own = isinstance(tag, str) and tag.startswith(self._prefix)
+        name = str(tag)[len(self._prefix) :] if own else ""
+        if "{" in name:  # in a document without a namespace, one that has another
+            name = ""
+        if len(self) < _MOST_NAMES:
+            self[tag] = name
+        return name
 
 
 class Texts:

@@ -22,7 +22,7 @@ _GROUPED: Final = re.compile(r"\d{1,3}(?:\.\d{3})+,\d*")
 _SIGNS: Final = {"C": 1, "D": -1, "RC": -1, "RD": 1, "EC": 1, "ED": -1}
 """RC takes a credit back and RD a debit (SWIFT, field 61 subfield 3)."""
 _PIVOT: Final = 80
-_NOT_GIVEN: Final = frozenset({"NONREF", "NOREF", "NOTPROVIDED"})
+_NOT_GIVEN: Final = frozenset({"NONREF", "NOREF", "NOTPROVIDED", "KREF+"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,8 @@ from reconciliation.ports import (
 )
 
 _KEY_BATCH: Final = 500
+_NEWS: Final = frozenset({"camt.052", "camt.054", "mt942"})
+"""Kinds that tell early, and in other words, what the day's statement books."""
 
 
 def import_statement(
@@ -51,7 +53,8 @@ def import_statement(
     The same bytes again change nothing, except that a file which was held or refused is looked
     at anew: what kept it may have been mended. Lines that were stored before (overlapping
     exports) are known by what they say and which twin they are; two identical lines of one file
-    stay two, and so do those of statements that continue each other.
+    stay two, and so do those of statements that continue each other. Of an interim report or a
+    notice the file alone is kept: its lines come again in the statement, and are money once.
 
     Raises:
         PermissionDeniedError: it is of an account outside the offices of who brought it.
@@ -72,11 +75,14 @@ def import_statement(
     ):
         problems += found
         outcome = Outcome.HELD
+    is_news = identity.statement_kind(parsed.format) in _NEWS
+    if outcome is Outcome.OK and is_news:
+        problems.append(Problem("S024", "file", "nothing is booked from it: the statement books"))
     report = ImportReport("", parsed.file, outcome, problems=problems)
     file = store_file(
         session, (FileKind.STATEMENT, parsed.file, parsed.format), report, delivery, vault, clock
     )
-    if outcome is Outcome.OK:
+    if outcome is Outcome.OK and not is_news:
         _store_statements(session, parsed, accounts, file, report, clock=clock)
         file.report = as_json(report)
     return report
@@ -106,14 +112,18 @@ def _corrections(
     session: Session, parsed: ParsedFile, accounts: Sequence[CollectingAccount]
 ) -> list[Problem]:
     kind = identity.statement_kind(parsed.format)
-    text = "another version of a statement that is stored already"
-    return [
-        Problem("S021", f"statement {number}", text)
-        for number, (statement, account) in enumerate(
-            zip(parsed.statements, accounts, strict=True), start=1
-        )
-        if _is_correction(session, statement, account, kind)
-    ]
+    problems, digests = [], dict[str, str]()
+    pairs = zip(parsed.statements, accounts, strict=True)
+    for number, (statement, account) in enumerate(pairs, start=1):
+        where, digest = f"statement {number}", identity.statement_digest(statement)
+        beside = digests.setdefault(identity.statement_key(statement, kind=kind), digest)
+        if beside != digest:
+            text = "another version of a statement that stands before it in the file"
+            problems.append(Problem("S021", where, text))
+        elif _is_correction(session, statement, account, kind):
+            text = "another version of a statement that is stored already"
+            problems.append(Problem("S021", where, text))
+    return problems
 
 
 def _is_correction(

@@ -14,6 +14,7 @@ STATEMENTS = [
     *sorted((GOLDEN / "camt053").glob("*.xml")),
     *sorted((GOLDEN / "bidv").glob("*.csv")),
     *sorted((GOLDEN / "bidv").glob("*.xlsx")),
+    *sorted((GOLDEN / "mt940").glob("*.sta")),
     *sorted((GOLDEN / "vietinbank").glob("*.csv")),
     *sorted((GOLDEN / "vietcombank").glob("*.csv")),
 ]

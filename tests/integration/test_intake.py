@@ -197,6 +197,45 @@ def test_a_corrected_version_of_a_numbered_statement_is_held(
     assert bank_balance(session, account) == 83_000
 
 
+def test_two_versions_of_a_statement_in_one_file_are_held_and_neither_is_dropped(
+    session: Session, account: CollectingAccount, clock: FrozenClock
+) -> None:
+    one, other = (
+        a_parsed(account, [line], number="41").statements[0]
+        for line in (LINE, replace(LINE, narrative="another narrative"))
+    )
+    report = take(session, a_file(one, other), clock=clock)
+
+    assert (report.outcome, [p.code for p in report.problems]) == (Outcome.HELD, ["S021"])
+    assert count(session, StatementLine) == 0
+
+
+def test_a_statement_that_stands_twice_in_one_file_is_money_once(
+    session: Session, account: CollectingAccount, clock: FrozenClock
+) -> None:
+    twice = a_parsed(account, [LINE], number="41").statements
+    report = take(session, a_file(*twice, *twice), clock=clock)
+
+    assert (report.outcome, report.lines_added, report.lines_known) == (Outcome.OK, 1, 1)
+    assert bank_balance(session, account) == 83_000
+
+
+@pytest.mark.parametrize("news", ["camt.052.001.08", "camt.054.001.08", "mt942"])
+def test_what_is_told_early_is_kept_and_is_money_only_with_the_statement(
+    session: Session, account: CollectingAccount, clock: FrozenClock, news: str
+) -> None:
+    told = replace(a_parsed(account, [replace(LINE, bank_reference="")]), format=news)
+    report = take(session, told, clock=clock)
+
+    assert (report.outcome, report.lines_added) == (Outcome.OK, 0)
+    assert [problem.code for problem in report.problems] == ["S024"]
+    assert raw_file(session.get_one(EvidenceFile, report.file_id), vault=VAULT)
+    assert count(session, StatementLine) == count(session, Statement) == 0
+
+    receive(session, account, replace(LINE, narrative="in other words"), clock=clock)
+    assert bank_balance(session, account) == 83_000
+
+
 def test_a_number_starts_again_each_year_and_on_each_page(
     session: Session, account: CollectingAccount, clock: FrozenClock
 ) -> None:

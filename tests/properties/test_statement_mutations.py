@@ -14,7 +14,11 @@ from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from reconciliation.ports import Outcome, ParsedFile, ParsedSettlement
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-STATEMENTS = [*sorted(GOLDEN.glob("camt053/*.xml")), *sorted(GOLDEN.glob("*/*.csv"))]
+STATEMENTS = [
+    *sorted(GOLDEN.glob("camt053/*.xml")),
+    *sorted(GOLDEN.glob("mt940/*.sta")),
+    *sorted(GOLDEN.glob("*/*.csv")),
+]
 WORKBOOKS = sorted(GOLDEN.glob("bidv/*.xlsx"))
 SETTLEMENTS = sorted(GOLDEN.glob("settlements/*.csv"))
 TOKENS = [

@@ -171,6 +171,18 @@ def test_what_follows_the_closing_balance_is_about_the_statement(parse: Parse) -
     assert [line.narrative for line in parsed.statements[0].lines] == ["mine"]
 
 
+def test_narratives_that_follow_each_other_are_one(parse: Parse) -> None:
+    body = ":61:260302C5,00NTRFX\n:86:CT tu 0071 NGUYEN VAN A\n:86:DX4KT7PQ2MNA nop le phi"
+    [line] = parse.lines(body)
+    assert line.narrative == "CT tu 0071 NGUYEN VAN A DX4KT7PQ2MNA nop le phi"
+
+
+def test_lines_before_any_currency_hold_the_file(parse: Parse) -> None:
+    parsed = parse(f"{HEAD}:61:260302C5,00NTRFX\n:61:260302C6,00NTRFY\n-\n")
+    assert (parsed.outcome, codes(parsed)) == (Outcome.HELD, ["S203"])
+    assert len(parsed.statements[0].lines) == 2
+
+
 def test_several_statements_and_envelopes_are_told_apart(parse: Parse) -> None:
     block = (
         "{1:F01BANKVNVXAXXX0000000000}{2:I940CITYVNVXXXXXN}{4:\r\n:20:S\r\n:25:001\r\n:28C:1/1\r\n"
@@ -212,6 +224,7 @@ def test_an_interim_report_books_what_is_booked_and_checks_its_sums(parse: Parse
     parsed = parse(report)
     assert (parsed.format, parsed.outcome) == ("mt942", Outcome.OK)
     assert [line.status for line in parsed.statements[0].lines] == ["booked", "pending"]
+    assert codes(parse(report.replace("90D:0EUR0,", "90D:1EUR7,00"))) == [], "all, or the booked"
     assert codes(parse(report.replace("90C:1EUR50", "90C:2EUR55"))) == ["S302"]
 
 
