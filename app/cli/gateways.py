@@ -137,7 +137,9 @@ def offer(
     from app.cli.context import open_context, operator
     from core.db import transaction
     from core.errors import NotFoundError
-    from payments.contracts import offer_rails
+    from payments.billing import account_of_office
+    from payments.channels import Rail
+    from payments.contracts import list_contracts, offer_rails
     from payments.models import Office
 
     context, wanted = open_context(), [_rail(rail) for rail in rails]
@@ -146,7 +148,16 @@ def offer(
         if found is None:
             raise NotFoundError(f"no office {office[:20]!r}")
         offer_rails(session, found, wanted, actor=operator(), clock=context.clock)
+        account = account_of_office(session, found)
+        ready = {
+            merchant.rail
+            for merchant, owner in list_contracts(session)
+            if merchant.active and account is not None and owner.id == account.id
+        } | {Rail.VIETQR}
     print(f"{office}: {', '.join(rails)}")
+    for one in wanted:
+        if one not in ready:
+            print(f"{one}: shown to nobody before its account has an active contract")
 
 
 @app.command()
@@ -162,6 +173,7 @@ def secret(
     """Store a secret; the one before stays valid until ``retire``. It is never shown again."""
     from app.cli.context import open_context, operator
     from core.db import transaction
+    from payments.contracts import list_contracts
     from payments.secrets import store_secret
 
     context, wanted = open_context(), _rail(rail)
@@ -170,7 +182,9 @@ def secret(
             session, wanted, merchant_code, name, value, vault=context.vault, actor=operator(),
             clock=context.clock,
         )  # fmt: skip
-    print(f"{rail} {merchant_code}: {name} is stored")
+        known = {one.merchant_code for one, _ in list_contracts(session, rail=wanted)}
+    more = "" if merchant_code in known else "; no contract has this merchant code yet"
+    print(f"{rail} {merchant_code}: {name} is stored{more}")
 
 
 @app.command()

@@ -1,10 +1,40 @@
-"""The table of rails × cases that ``test_gateways.py`` ends with."""
+"""The table of rails × cases that ``test_gateways.py`` ends with, and the command line."""
 
-from collections.abc import Generator
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 
+from app.cli import main
+from core.clock import at_vietnam_time, move_clock
+from core.settings import Settings, get_settings
 from tests.contracts.rigs.cases import NOT_APPLICABLE, TABLE, cell_of, skip_reason
+from tests.support.commandline import Doisoat, Done
+from tests.support.evidence import DAY
+
+
+@pytest.fixture
+def doisoat(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Iterator[Doisoat]:
+    """Return the command line of an installation of its own."""
+    monkeypatch.setenv("DOISOAT_VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.chdir(tmp_path)
+    move_clock(Settings().clock_file, at_vietnam_time(DAY, 12))
+
+    def run(*words: object) -> Done:
+        get_settings.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["doisoat", *map(str, words)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        said = capsys.readouterr()
+        return Done(int(end.value.code or 0), said.out, said.err)
+
+    yield run
+    get_settings.cache_clear()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,9 +2,7 @@
 
 import csv
 import json
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -12,12 +10,11 @@ from sqlalchemy.engine import Engine
 from sqlmodel import select
 
 from adapters.simulators.statement_files import PrintedLine, PrintedStatement, write_camt053
-from app.cli import _COMMANDS, _GROUPS, main
+from app.cli import _COMMANDS, _GROUPS
 from core.actors import Actor, Role
-from core.clock import at_vietnam_time, move_clock
+from core.clock import at_vietnam_time
 from core.db import transaction
 from core.money import Money
-from core.settings import Settings, get_settings
 from payments.channels import Rail
 from payments.fees import COLUMNS
 from payments.models import CollectingAccount
@@ -25,56 +22,19 @@ from payments.refunds import approve_refund, prepare_payment_order
 from reconciliation.models import Mismatch
 from tests.factories import BENEFICIARY, a_bill, a_city, a_paid_payment, ask_refund
 from tests.support.clock import FrozenClock
+from tests.support.commandline import Doisoat, is_one_line
 from tests.support.evidence import DAY, World, a_world
 
 NOON = at_vietnam_time(DAY, 12)
 COMMANDS = [
     [], *([name] for name in (*_COMMANDS, *_GROUPS)),
-    ["statement", "inspect"], ["statement", "import"], ["statement", "profiles"],
-    ["settlement", "import"], ["mismatches", "show"], ["ledger", "export"], ["ledger", "verify"],
-    ["users", "add"], ["users", "list"], ["users", "portal"], ["fees", "import"],
-    ["refunds", "orders"], ["refunds", "file"],
+    *(
+        [group, command.name or str(getattr(command.callback, "__name__", ""))]
+        for group, (module, _) in _GROUPS.items()
+        for command in import_module(module).app.registered_commands
+    ),
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Done:
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> list[dict[str, object]]:
-        """What it printed for programs: an object on each line."""
-        return [json.loads(line) for line in self.out.splitlines()]
-
-
-Doisoat = Callable[..., Done]
-
-
-@pytest.fixture
-def doisoat(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Iterator[Doisoat]:
-    """Return the command line of an installation of its own."""
-    monkeypatch.setenv("DOISOAT_VAR_DIR", str(tmp_path / "var"))
-    monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.chdir(tmp_path)
-    move_clock(Settings().clock_file, NOON)
-
-    def run(*words: object) -> Done:
-        get_settings.cache_clear()
-        monkeypatch.setattr(sys, "argv", ["doisoat", *map(str, words)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            main()
-        said = capsys.readouterr()
-        return Done(int(end.value.code or 0), said.out, said.err)
-
-    yield run
-    get_settings.cache_clear()
+"""Every one that there is; none can be left out here."""
 
 
 @pytest.fixture
@@ -101,16 +61,18 @@ def a_file(world: World, folder: Path, amount: int = 83_000) -> Path:
     return path
 
 
-def is_one_line(text: str) -> bool:
-    return text.startswith("doisoat: ") and text.count("\n") == 1 and "Traceback" not in text
-
-
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
 def test_every_command_has_help(doisoat: Doisoat, words: list[str]) -> None:
     done = doisoat(*words, "--help")
     assert done.status == 0
     assert "Usage" in done.out
     assert done.err == ""
+
+
+def test_the_commands_of_the_groups_are_among_them() -> None:
+    assert len(COMMANDS) > 25
+    assert ["gateways", "list"] in COMMANDS
+    assert ["refunds", "file"] in COMMANDS
 
 
 def test_the_help_of_all_names_every_command(doisoat: Doisoat) -> None:
