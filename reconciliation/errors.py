@@ -85,6 +85,13 @@ class LayoutUnknownError(NotFoundError):
     title = "No such profile"
 
 
+class LayoutInvalidError(InputUnusableError):
+    """A profile is none: a field is missing, unknown or does not fit another one."""
+
+    code = "S006"
+    title = "The profile cannot be used"
+
+
 class EvidenceNotFoundError(NotFoundError):
     """No such statement, report or line in this reader's scope."""
 

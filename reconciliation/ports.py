@@ -10,7 +10,7 @@ from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from core.money import Money
 
@@ -106,9 +106,39 @@ class ParsedStatement:
     lines: list[ParsedLine] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class LayoutQuestion:
+    """What a table does not tell and a person has to: ``about`` names the answer's option."""
+
+    about: str
+    message: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class LayoutProposal:
+    """How a table of unknown layout would be read, for a person to look at and save.
+
+    ``profile`` is the layout as data; with ``questions`` open it cannot be saved. ``proof`` says
+    what shows that it reads right: ``running_balance``, ``opening_and_closing`` or ``none``.
+    ``statements`` and ``problems`` are what reading by it gives.
+    """
+
+    profile: dict[str, Any]
+    header: str
+    questions: list[LayoutQuestion]
+    assumptions: list[str]
+    proof: str
+    statements: list[ParsedStatement]
+    problems: list[Problem]
+
+
 @dataclass(slots=True)
 class ParsedFile:
-    """Everything read from one statement file, and whether it may be used."""
+    """Everything read from one statement file, and whether it may be used.
+
+    A table of unknown layout is refused with a ``proposal`` of how it could be read.
+    """
 
     file: str
     sha256: str
@@ -116,6 +146,7 @@ class ParsedFile:
     outcome: Outcome
     statements: list[ParsedStatement] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    proposal: LayoutProposal | None = None
 
 
 @dataclass(frozen=True, slots=True)

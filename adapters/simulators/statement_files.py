@@ -13,7 +13,7 @@ from typing import Any, Final
 import xlsxwriter
 from lxml import etree
 
-from adapters.statements.profiles import SettlementMap, settlement_maps
+from adapters.statements.settlement_map import SettlementMap, settlement_maps
 from core.money import Currency, Money
 from reconciliation.errors import LayoutUnknownError
 
@@ -229,7 +229,7 @@ def write_settlement_report(
     layout = next((m for m in settlement_maps() if m.provider == provider), None)
     if layout is None:
         raise LayoutUnknownError(f"no settlement map is called {provider!r}")
-    words = {kind: word for word, kind in reversed(list(layout.kinds.items()))}
+    words = {str(kind): word for word, kind in reversed(list(layout.kinds.items()))}
     roles = list(layout.columns)
     headers = [layout.columns[role][0] for role in roles]
     if provider == "stripe":

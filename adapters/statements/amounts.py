@@ -21,7 +21,19 @@ _DOTS: Final = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _COMMAS: Final = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d{2})?")
 _BARE: Final = re.compile(r"\d{1,18}(?:\.\d{1,2})?")
 _BLANKS: Final = re.compile(r"\d{1,3}(?: \d{3})+")
-_DECORATION: Final = re.compile(r"VND|VNĐ|[đĐ₫]", re.IGNORECASE)
+_MARKED: Final = {
+    ",": re.compile(r"(?:\d{1,3}(?:([. '’])\d{3})(?:\1\d{3})*|\d+)(?:,(\d*))?"),
+    ".": re.compile(r"(?:\d{1,3}(?:([, '’])\d{3})(?:\1\d{3})*|\d+|(?=\.\d))(?:\.(\d*))?"),
+}
+_SYMBOLS: Final = {
+    "VND": "VNĐ|[đĐ₫]",
+    "EUR": "€",
+    "GBP": "£",
+    "USD": r"US\$|\$",
+    "JPY": "[¥￥円]",
+    "CNY": "RMB|[¥￥元]",
+}
+_DEBIT_CREDIT: Final = re.compile(r"(.*\d)\s*(DR|CR)", re.IGNORECASE)
 _EXACT_FLOAT: Final = 10**15
 """Up to here a spreadsheet's binary number holds every digit it shows."""
 
@@ -57,12 +69,14 @@ def plain_amount(text: str, currency: str) -> Decimal | None:
     return Decimal(f"{whole or '0'}.{fraction}" if fraction else whole or "0")
 
 
-def table_amount(cell: object, currency: str) -> Decimal | None:
-    """Read a cell of a Vietnamese bank's table: a number, or a text such as ``1.234.000 VND``.
+def table_amount(cell: object, currency: str, decimal_mark: str = "") -> Decimal | None:
+    """Read a cell of a bank's table: a number, or a text such as ``1.234.000 VND``.
 
-    Dots, commas or blanks are thousands marks where they stand every three digits; a sign, a
-    trailing ``-`` or parentheses make it negative; ``.00`` after commas is dropped. A currency
-    with decimals takes them after a point, with or without commas before it.
+    Without a ``decimal_mark``, dots, commas or blanks are thousands marks where they stand every
+    three digits, ``.00`` after commas is dropped, and a currency with decimals takes them after
+    a point, with or without commas before it: what every Vietnamese bank writes. With one, all
+    other marks separate thousands. A sign, a trailing ``-`` or ``DR`` or parentheses make it
+    negative. The currency's own code or symbol may stand beside it; another one may not.
 
     Returns:
         The signed amount, or None where the cell is not plainly one.
@@ -73,8 +87,9 @@ def table_amount(cell: object, currency: str) -> Decimal | None:
         return _from_number(cell, currency)
     if not isinstance(cell, str):
         return None
-    text, negative = _split_sign(" ".join(_DECORATION.sub(" ", cell).split()))
-    digits = _without_groups(text, currency)
+    bare = cell if cell.isascii() and cell.isdecimal() else _decoration(currency).sub(" ", cell)
+    text, negative = _split_sign(" ".join(bare.split()))
+    digits = _marked(text, decimal_mark) if decimal_mark else _without_groups(text, currency)
     if digits is None:
         return None
     amount = _tidy(plain_amount(digits, currency))
@@ -98,7 +113,16 @@ def _tidy(amount: Decimal | None) -> Decimal | None:
     return Decimal(int(amount)) if amount is not None and whole else amount
 
 
+@lru_cache(maxsize=64)
+def _decoration(currency: str) -> re.Pattern[str]:
+    """What may stand beside an amount of this currency: its code and its symbols."""
+    symbols = _SYMBOLS.get(currency)
+    return re.compile(f"{currency}|{symbols}" if symbols else currency, re.IGNORECASE)
+
+
 def _split_sign(text: str) -> tuple[str, bool]:
+    if found := _DEBIT_CREDIT.fullmatch(text):
+        return found.group(1), found.group(2).upper() == "DR"
     if text.startswith("(") and text.endswith(")"):
         return text[1:-1].strip(), True
     if text.endswith("-"):
@@ -116,3 +140,13 @@ def _without_groups(text: str, currency: str) -> str | None:
     if _BLANKS.fullmatch(text):
         return text.replace(" ", "")
     return text if _BARE.fullmatch(text) else None
+
+
+def _marked(text: str, decimal_mark: str) -> str | None:
+    """Digits with a point, of a text whose decimal mark is known."""
+    found = _MARKED[decimal_mark].fullmatch(text)
+    if found is None:
+        return None
+    whole, _, fraction = text.partition(decimal_mark)
+    digits = "".join(c for c in whole if c.isdecimal())
+    return f"{digits}.{fraction}" if fraction else digits or None

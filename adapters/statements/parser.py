@@ -13,19 +13,18 @@ from adapters.statements.events import Event
 from adapters.statements.limits import Limits
 from adapters.statements.mt940 import walk_mt940
 from adapters.statements.problems import Code, ContentRefusedError, outcome_of
-from adapters.statements.profiles import (
-    SettlementMap,
-    TableProfile,
-    settlement_maps,
-    table_profiles,
-)
-from adapters.statements.rows import Row, is_utf8, text_encodings, text_rows
+from adapters.statements.rows import UTF8, Row, is_utf8, text_encodings
+from adapters.statements.settlement_map import SettlementMap, settlement_maps
 from adapters.statements.settlements import walk_settlement
-from adapters.statements.sniff import HEAD_BYTES, NOT_SUPPORTED, Kind, sniff
-from adapters.statements.spreadsheet import workbook_rows
-from adapters.statements.tables import choose_profile, walk_table
+from adapters.statements.sniff import HEAD_BYTES, Kind, sniff
+from adapters.statements.tables.drafting import Answers
+from adapters.statements.tables.profile import TableProfile, table_profiles
+from adapters.statements.tables.proposal import ENCODINGS, best_table, propose
+from adapters.statements.tables.source import open_rows
+from adapters.statements.tables.walk import choose_profile, walk_table
 from reconciliation.errors import LayoutUnknownError
 from reconciliation.ports import (
+    LayoutProposal,
     Outcome,
     ParsedFile,
     ParsedLine,
@@ -86,9 +85,38 @@ class StatementFileParser:
         if kind in (Kind.MT940, Kind.MT942):
             self._collect(parsed, walk_mt940(source, head, self._limits))
             return
-        rows, profile = self._table(source, kind, head, named)
+        try:
+            rows, profile = self._table(source, kind, head, named)
+        except ContentRefusedError as refusal:
+            if refusal.problem.code == Code.NO_PROFILE_FITS:
+                parsed.proposal = self._propose(source, kind, head, Answers())
+            raise
         parsed.format = f"table:{profile.name}"
         self._collect(parsed, walk_table(rows, profile, self._limits))
+
+    def propose(self, path: Path, answers: Answers) -> LayoutProposal | None:
+        """Propose a layout for a table; None where no table with dates and amounts is found.
+
+        Raises:
+            StatementRefusedError: the file is no table at all, hostile or damaged.
+            OSError: the file cannot be opened.
+        """
+        with path.open("rb") as source:
+            head = source.read(HEAD_BYTES)
+            return self._propose(source, sniff(head), head, answers)
+
+    def _propose(
+        self, source: BinaryIO, kind: Kind, head: bytes, answers: Answers
+    ) -> LayoutProposal | None:
+        source.seek(0)
+        encodings = text_encodings(head, is_utf8=is_utf8(source), others=ENCODINGS)
+        variants = (
+            (encoding, rows)
+            for encoding in (encodings if kind in (Kind.TEXT, Kind.HTML) else [UTF8])
+            for rows in open_rows(source, kind, head, [encoding], self._limits)
+        )
+        best = best_table(variants)
+        return propose(best[1], best[0], answers, self._limits) if best else None
 
     def _table(
         self, source: BinaryIO, kind: Kind, head: bytes, named: TableProfile | None
@@ -96,8 +124,9 @@ class StatementFileParser:
         """The rows of a table and the profile they are read by."""
         candidates = [named] if named else list(self._profiles.values())
         encodings = [profile.encoding for profile in candidates]
+        delimiter = named.delimiter if named else ""
         refusal: ContentRefusedError | None = None
-        for rows in _open_rows(source, kind, head, encodings, self._limits):
+        for rows in open_rows(source, kind, head, encodings, self._limits, delimiter=delimiter):
             try:
                 first = list(islice(rows, self._limits.header_within_rows))
                 profile = choose_profile(first, candidates, named=named is not None)
@@ -157,7 +186,7 @@ class SettlementFileParser:
         head = source.read(HEAD_BYTES)
         kind = sniff(head)
         parsed.format = kind.value
-        opened = _open_rows(source, kind, head, [layout.encoding], self._limits)
+        opened = open_rows(source, kind, head, [layout.encoding], self._limits)
         rows = next(iter(opened), None)
         if rows is None:
             raise ContentRefusedError(Code.ENCODING, "file", "the encoding is not known")
@@ -200,30 +229,6 @@ def _reading(read: Callable[[], None]) -> Problem | None:
         message = f"the file cannot be read ({type(error).__name__})"
         return Problem(Code.UNREADABLE, "file", message)
     return None
-
-
-def _open_rows(
-    source: BinaryIO, kind: Kind, head: bytes, encodings: list[str], limits: Limits
-) -> Iterator[Iterator[Row]]:
-    """The rows of a table file, once for each encoding it may be in.
-
-    Raises:
-        ContentRefusedError: it is no table.
-    """
-    if kind in (Kind.XLSX, Kind.XLS):
-        yield workbook_rows(source, limits, is_zip=kind is Kind.XLSX)
-        return
-    if kind in NOT_SUPPORTED:
-        raise ContentRefusedError(
-            Code.FORMAT_NOT_SUPPORTED, "file", f"this is {NOT_SUPPORTED[kind]}"
-        )
-    if kind is Kind.EMPTY:
-        raise ContentRefusedError(Code.EMPTY_FILE, "file", "the file is empty")
-    if kind is not Kind.TEXT:
-        raise ContentRefusedError(Code.UNKNOWN_FORMAT, "file", f"{kind.value} data is no table")
-    source.seek(0)
-    for encoding in text_encodings(head, is_utf8=is_utf8(source), others=encodings):
-        yield text_rows(source, encoding, limits)
 
 
 def _sha256(source: BinaryIO) -> str:

@@ -5,10 +5,9 @@ import csv
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date
 from itertools import islice
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 from adapters.statements.limits import Limits
 from adapters.statements.problems import Code, ContentRefusedError
@@ -30,8 +29,7 @@ _MARKS: Final = (
 _CHUNK: Final = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A row of a table and where it stands: ``row 7`` of a sheet, ``line 12`` of a text."""
 
     position: str
@@ -65,8 +63,12 @@ def is_utf8(source: BinaryIO) -> bool:
     return True
 
 
-def text_rows(source: BinaryIO, encoding: str, limits: Limits) -> Iterator[Row]:
-    """Read delimited text; the delimiter is the one that makes most lines equally wide.
+def text_rows(
+    source: BinaryIO, encoding: str, limits: Limits, *, delimiter: str = ""
+) -> Iterator[Row]:
+    """Read delimited text; the delimiter, if none is given, makes most lines equally wide.
+
+    A cell that a spreadsheet would take for a formula of one text (``="0042"``) is that text.
 
     Raises:
         ContentRefusedError: wrong encoding, a NUL, an unclosed quote, or a line or cell without
@@ -77,8 +79,10 @@ def text_rows(source: BinaryIO, encoding: str, limits: Limits) -> Iterator[Row]:
     try:
         lines = _bounded_lines(text)
         sample = list(islice(lines, _SAMPLE_LINES))
-        delimiter = _best_delimiter(sample)
-        yield from _rows(_chained(sample, lines), delimiter, limits)
+        rows = _rows(_chained(sample, lines), delimiter or _best_delimiter(sample), limits)
+        if any('="' in line for line in sample):
+            rows = map(_without_formulas, rows)
+        yield from rows
     except UnicodeError as error:
         message = f"the text is not valid {encoding}"
         raise ContentRefusedError(Code.ENCODING, "file", message) from error
@@ -124,6 +128,15 @@ def _rows(lines: Iterator[str], delimiter: str, limits: Limits) -> Iterator[Row]
     if quotes % 2:
         message = "a quote that was opened is never closed"
         raise ContentRefusedError(Code.DAMAGED, f"line {line_number}", message)
+
+
+def _without_formulas(row: Row) -> Row:
+    return Row(row.position, [_plain_text(cell) for cell in row.cells])
+
+
+def _plain_text(cell: Cell) -> Cell:
+    is_formula = isinstance(cell, str) and cell.startswith('="') and cell.endswith('"')
+    return cell[2:-1] if is_formula and isinstance(cell, str) else cell
 
 
 def _check_row(fields: list[str], number: int, limits: Limits) -> None:

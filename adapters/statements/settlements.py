@@ -10,9 +10,9 @@ from adapters.statements.amounts import currency_exponent, table_amount
 from adapters.statements.dates import table_date, table_moment
 from adapters.statements.limits import Limits
 from adapters.statements.problems import Code, ContentRefusedError
-from adapters.statements.profiles import SettlementMap, folded
 from adapters.statements.rows import Cell, Row
-from adapters.statements.table_header import (
+from adapters.statements.settlement_map import SettlementMap
+from adapters.statements.tables.header import (
     Columns,
     begins_with,
     cell_text,
@@ -21,6 +21,7 @@ from adapters.statements.table_header import (
     labelled,
     texts_of,
 )
+from adapters.statements.tables.profile import folded
 from core.money import Currency, Money
 from reconciliation.ports import ParsedSettlementLine, Problem
 

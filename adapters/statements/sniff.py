@@ -31,8 +31,6 @@ NOT_SUPPORTED: Final = {
     Kind.OFX: "an OFX file; this format is not supported",
     Kind.BAI2: "a BAI2 file; this format is not supported",
     Kind.PDF: "a PDF document; statements are not read from PDF",
-    Kind.HTML: "an HTML page, whatever its name says; this format is not supported yet",
-    Kind.SPREADSHEETML: "an Excel 2003 XML workbook; save it as .xlsx",
     Kind.ARCHIVE: "an archive or a document that is not an .xlsx workbook; send the file itself",
 }
 """Recognised so that the refusal can say what it is."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json as json_text
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -66,11 +65,11 @@ def import_files(path: FileOrFolder, profile: ProfileName = None, json: AsJson =
 @app.command()
 def profiles(json: AsJson = False) -> None:
     """List the saved table profiles with the marks they are recognised by."""
-    from adapters.statements.profiles import table_profiles
+    from adapters.statements.tables.profile import table_profiles
 
     for profile in table_profiles():
         if json:
-            _print_json(asdict(profile))
+            _print_json(profile.as_data())
             continue
         print(f"{profile.name}: {profile.title}")
         print(f"  recognised by  {'; '.join(' or '.join(group) for group in profile.marks)}")

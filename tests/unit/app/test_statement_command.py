@@ -26,7 +26,7 @@ def run(*arguments: str | Path) -> Result:
         ("bidv/two_days.csv", 0),
         ("bidv/workbook_with_numbers.xlsx", 0),
         ("bidv/amount_unreadable.csv", 1),
-        ("bidv/no_account.csv", 3),
+        ("bidv/no_account.csv", 1),
     ],
 )
 def test_the_exit_status_is_the_outcome(file: str, status: int) -> None:

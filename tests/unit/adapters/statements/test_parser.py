@@ -57,7 +57,7 @@ def test_an_entry_without_direction_is_refused(tmp_path: Path, sign: str) -> Non
         (b":20:X\n:86:no statement\n", "S107"),
         (b"OFXHEADER:100", "S102"),
         (b"01,A,B,260302,1200,1,80,1,2/", "S102"),
-        (b"<html><body>log in</body></html>", "S102"),
+        (b"<html><body>log in</body></html>", "S105"),
         (b"PK\x03\x04 a.xml", "S102"),
         (b"PK\x03\x04 xl/workbook.xml", "S104"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "S104"),

@@ -4,11 +4,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 from adapters.statements.dates import table_date
-from adapters.statements.profiles import TableProfile, folded
 from adapters.statements.rows import Cell, Row
+from adapters.statements.tables.profile import TableProfile, folded
 
 Columns = Mapping[str, int]
 """Role of a column to its index."""
@@ -19,7 +19,9 @@ _PERIOD: Final = re.compile(
 )
 _CURRENCY: Final = re.compile(r"\b[A-Z]{3}\b")
 _GAPS: Final = re.compile(r"(?<=\d)[ .\-](?=\d)")
-_EXACT_NUMBER: Final = 10**15
+EXACT_NUMBER: Final = 10**15
+"""Up to here a spreadsheet's binary number holds every digit it shows."""
+SCIENTIFIC: Final = re.compile(r"\d(?:[.,]\d+)?E\+\d{2}", re.ASCII)
 
 
 def texts_of(row: Row) -> list[str]:
@@ -31,7 +33,7 @@ def cell_text(cell: Cell) -> str:
     """A cell as folded text; a whole number without the point a spreadsheet gives it."""
     if cell is None or isinstance(cell, bool):
         return ""
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT_NUMBER:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < EXACT_NUMBER:
         return str(int(cell))
     return folded(cell)
 
@@ -42,17 +44,24 @@ def is_blank(row: Row) -> bool:
 
 
 def find_columns(
-    texts: Sequence[str], columns: Mapping[str, tuple[str, ...]], required: Sequence[str]
+    texts: Sequence[str],
+    columns: Mapping[Any, tuple[str, ...] | int],
+    required: Sequence[str],
 ) -> Columns | None:
     """Which column has which role, if the row is a header.
 
     A header text that equals a mark wins over one that contains it as whole words; a column has
-    one role. None unless every required role has a column.
+    one role. A role given by the number of its column has that one, whatever is printed. None
+    unless every required role has a column.
     """
-    found: dict[str, int] = {}
+    found: dict[str, int] = {
+        role: marks - 1
+        for role, marks in columns.items()
+        if isinstance(marks, int) and marks <= len(texts)
+    }
     for matches in (_equals, _contains):
         for role, marks in columns.items():
-            if role in found:
+            if role in found or isinstance(marks, int):
                 continue
             taken = set(found.values())
             free = [i for i, text in enumerate(texts) if text and i not in taken]
@@ -95,7 +104,7 @@ class Preamble:
     def take(self, texts: Sequence[str], profile: TableProfile) -> None:
         """Read one row; what was found first stays."""
         self.account = self.account or find_account(texts, profile)
-        if not self.currency and (label := labelled(texts, profile.currency_labels)):
+        if not self.currency and (label := labelled(texts, profile.currency.labels)):
             code = _CURRENCY.search(label)
             self.currency = code.group() if code else ""
             self.currency_unclear = code is None
@@ -107,11 +116,12 @@ class Preamble:
 def find_account(texts: Sequence[str], profile: TableProfile) -> str:
     """The account number in a row that carries its label, or an empty text."""
     for index, text in enumerate(texts):
-        label = next((m for m in profile.account_labels if m in text), None)
-        if label is None or any(_contains(text, word) for word in profile.account_ignored):
+        marks = profile.account
+        label = next((m for m in marks.labels if m in text), None)
+        if label is None or any(_contains(text, word) for word in marks.ignored):
             continue
         for place in (text.split(label, 1)[1], next((t for t in texts[index + 1 :] if t), "")):
-            number = re.search(rf"(?<!\d){profile.account_pattern}(?!\d)", _GAPS.sub("", place))
+            number = re.search(rf"(?<![\dA-Z]){marks.pattern}(?!\d)", _GAPS.sub("", place))
             if number:
                 return number.group()
     return ""
@@ -125,6 +135,11 @@ def labelled(texts: Sequence[str], labels: Sequence[str]) -> str:
                 rest = text.split(label, 1)[1].strip(" :")
                 return rest or next((t for t in texts[index + 1 :] if t), "")
     return ""
+
+
+def header_columns(texts: Sequence[str], profile: TableProfile) -> Columns | None:
+    """Which column has which role, if the row is a header of this profile."""
+    return find_columns(texts, profile.columns, profile.required)
 
 
 def begins_with(texts: Sequence[str], labels: Sequence[str]) -> bool:

@@ -74,7 +74,8 @@ class Proof:
     credit: Decimal = Decimal(0)
     debit: Decimal = Decimal(0)
     declared: tuple[str, Decimal | None, Decimal | None] | None = None
-    unusual_sign: str = ""
+    unproved: tuple[Code, str, str] | None = None
+    unusual: bool = False
 
     def add(self, amount: Decimal) -> None:
         """Count a line in."""
@@ -83,14 +84,17 @@ class Proof:
         else:
             self.credit += amount
 
+    def needs_proof(self, code: Code, where: str, message: str) -> None:
+        """Something is read that only balances which add up can prove; the first stays."""
+        self.unproved = self.unproved or (code, where, message)
+
     def check(self) -> tuple[BalanceCheck, list[Problem]]:
-        """Compare, in this order: balances, totals, and signs that need the balances' proof."""
+        """Compare, in this order: balances, totals, and what needs the balances' proof."""
         check, problems = self._balances()
         if self.declared is not None:
             problems += self._totals(*self.declared)
-        if self.unusual_sign and check is not BalanceCheck.OK:
-            message = "an amount has an unexpected sign and no balance proves it"
-            problems.append(Problem(Code.DIRECTION, self.unusual_sign, message))
+        if self.unproved and check is not BalanceCheck.OK:
+            problems.append(Problem(*self.unproved))
         return check, problems
 
     def _balances(self) -> tuple[BalanceCheck, list[Problem]]:
@@ -104,7 +108,7 @@ class Proof:
     def _totals(self, where: str, debit: Decimal | None, credit: Decimal | None) -> list[Problem]:
         problems = []
         for name, declared, read in (("debit", debit, self.debit), ("credit", credit, self.credit)):
-            if declared is not None and abs(declared) != read and not self.unusual_sign:
+            if declared is not None and abs(declared) != read and not self.unusual:
                 message = f"the {name} total is printed as {declared}, the lines give {read}"
                 problems.append(Problem(Code.TOTALS_DIFFER, where, message))
         return problems
