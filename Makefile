@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 ASSETS := app/static/build/.built
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table bench-notices check lint types imports migrations kill-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table bench-notices check lint types imports migrations kill-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -40,6 +40,10 @@ quick: install assets ## The tests that take under three minutes together
 
 gateway-table: install ## What holds on which payment rail, and what does not apply and why
 	@$(RUN)/python -m pytest -q tests/contracts/test_gateways.py --gateway-table
+
+statement-table: install ## What became of every statement others wrote, and why any was refused
+	@$(RUN)/python -m pytest -q tests/contracts/test_statement_table.py --statement-table \
+		$(if $(CORPUS),--statement-corpus=$(CORPUS))
 
 bench-notices: install ## Notices per second through the inbox, beside the floor, on both databases
 	@$(RUN)/python -m benchmarks.notices $(BENCH)
