@@ -30,8 +30,8 @@ class CorpusFile:
     hostile: bool
     note: str = ""
     wanted: str = ""
-    expected: dict[str, Any] = field(default_factory=dict)
-    witness: dict[str, Any] = field(default_factory=dict)
+    expected: dict[str, Any] = field(default_factory=dict, hash=False)
+    witness: dict[str, Any] = field(default_factory=dict, hash=False)
 
     def __str__(self) -> str:
         """Its name within the corpus, which is also the name of its test."""
