@@ -10,7 +10,7 @@ ASSETS := app/static/build/.built
 PEERS := .venv-peers/.installed
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices check lint types imports migrations kill-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,9 @@ $(PEERS): $(STAMP) tests/differential/peers.lock
 
 bench-notices: install ## Notices per second through the inbox, beside the floor, on both databases
 	@$(RUN)/python -m benchmarks.notices $(BENCH)
+
+bench-statements: install ## How fast and small statements are read and imported, beside the floor and others
+	@$(RUN)/python -m benchmarks.statements $(BENCH)
 
 test-tools: $(AXE) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages
