@@ -73,6 +73,20 @@ def mutated(rng: random.Random, content: bytes) -> bytes:
     return content
 
 
+def with_mutated_texts(rng: random.Random, xml: bytes) -> bytes:
+    """Half of the time any damage, which XML seldom survives; else only what stands in elements."""
+    if rng.random() < 0.5:
+        return mutated(rng, xml)
+    for _ in range(rng.randrange(1, 4)):
+        texts = list(re.finditer(rb">([^<>]*\w[^<>]*)<", xml))
+        if not texts:
+            return xml
+        start, end = rng.choice(texts).span(1)
+        damaged = mutated(rng, xml[start:end]).translate(None, b"<>&\x00")
+        xml = xml[:start] + damaged + xml[end:]
+    return xml
+
+
 def with_mutated_parts(rng: random.Random, workbook: bytes) -> bytes:
     """A sound package whose sheet or texts are damaged; now and then the package itself is."""
     if rng.random() < 0.2:
@@ -82,7 +96,7 @@ def with_mutated_parts(rng: random.Random, workbook: bytes) -> bytes:
         for name in old.namelist():
             part = old.read(name)
             is_content = "sheet1" in name or "sharedStrings" in name
-            new.writestr(name, mutated(rng, part) if is_content else part)
+            new.writestr(name, with_mutated_texts(rng, part) if is_content else part)
     return buffer.getvalue()
 
 
@@ -105,7 +119,7 @@ def kinds() -> list[Kind]:
     for name in ("vietcombank", "vietinbank"):
         workbooks += tuple((f"{file} as .xlsx", _as_workbook(text)) for file, text in tables[name])
     return [
-        Kind("camt", _files("camt053/*.xml")),
+        Kind("camt", _files("camt053/*.xml"), with_mutated_texts),
         Kind("mt940", _files("mt940/[!i]*.sta")),
         Kind("mt942", _files("mt940/interim*.sta")),
         *(Kind(f"csv {name}", files) for name, files in tables.items()),
