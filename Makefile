@@ -7,9 +7,10 @@ UV_VERSION := 0.13.9
 RUN := .venv/bin
 STAMP := .venv/.installed
 ASSETS := app/static/build/.built
+PEERS := .venv-peers/.installed
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table bench-notices check lint types imports migrations kill-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,8 +42,24 @@ quick: install assets ## The tests that take under three minutes together
 gateway-table: install ## What holds on which payment rail, and what does not apply and why
 	@$(RUN)/python -m pytest -q tests/contracts/test_gateways.py --gateway-table
 
+statement-table: install ## What became of every statement others wrote, and why any was refused
+	@$(RUN)/python -m pytest -q tests/contracts/test_statement_table.py --statement-table \
+		$(if $(CORPUS),--statement-corpus=$(CORPUS))
+
+statement-differential: $(PEERS) ## The statement readers beside other people's, every disagreement with its reason
+	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/differential \
+		$(if $(CORPUS),--statement-corpus=$(CORPUS))
+
+$(PEERS): $(STAMP) tests/differential/peers.lock
+	@$(UV) venv --quiet --clear --python $(RUN)/python .venv-peers
+	@$(UV) pip sync --quiet --system-certs --require-hashes --python .venv-peers/bin/python tests/differential/peers.lock
+	@touch $@
+
 bench-notices: install ## Notices per second through the inbox, beside the floor, on both databases
 	@$(RUN)/python -m benchmarks.notices $(BENCH)
+
+bench-statements: install ## How fast and small statements are read and imported, beside the floor and others
+	@$(RUN)/python -m benchmarks.statements $(BENCH)
 
 test-tools: $(AXE) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages
@@ -73,4 +90,4 @@ fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties
 
 clean: ## Remove what was built and the demonstration's data
-	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv
+	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv .venv-peers

@@ -31,6 +31,13 @@ settings.load_profile("dev")
 DatabaseMaker = Callable[..., AbstractContextManager[Engine]]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--statement-corpus",
+        help="the folder of statements that others wrote, with its MANIFEST.json",
+    )
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Let no test reach further than this machine (pytest-socket reads these options)."""

@@ -243,7 +243,7 @@ def _take_closing(page: _Page, one: Field) -> None:
 
 
 def _balance(page: _Page, one: Field) -> BalanceValues | None:
-    balance = read_balance(one.joined)
+    balance = read_balance(*one.lines)
     if balance is None:
         message = f"the balance {one.joined[:40]!r} is not an amount of a currency"
         page.note(Code.BALANCE_UNCLEAR, one.where, message)

@@ -90,10 +90,13 @@ def read_line(lines: list[str], currency: str) -> LineValues | None:
     )
 
 
-def read_balance(text: str) -> BalanceValues | None:
-    """Read a balance field; None where it states no amount of a currency."""
-    found = _BALANCE.match(text)
-    if found is None:
+def read_balance(*lines: str) -> BalanceValues | None:
+    """Read a balance field; None where it states no amount of a currency.
+
+    It may be broken over lines, but not in its amount: there a digit may be lost.
+    """
+    found = _BALANCE.match("".join(line.strip() for line in lines))
+    if found is None or not any(found[4] in line for line in lines):
         return None
     currency = found[3].upper()
     digits = found[4]

@@ -12,6 +12,7 @@ from core.settings import Settings, get_settings
 from tests.contracts.rigs.cases import NOT_APPLICABLE, TABLE, cell_of, skip_reason
 from tests.support.commandline import Doisoat, Done
 from tests.support.evidence import DAY
+from tests.support.statement_table import STATEMENT_TABLE
 
 
 @pytest.fixture
@@ -43,6 +44,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="print rails × cases, with the reasons of what is n/a",
     )
+    parser.addoption(
+        "--statement-table",
+        action="store_true",
+        help="print what became of every file of the statement corpus, and every refusal",
+    )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -65,11 +71,19 @@ def pytest_report_teststatus(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not TABLE.cells:
-        return
-    terminalreporter.section("rails × cases")
+    if TABLE.cells:
+        _print(terminalreporter, "rails × cases", "gateway_table", TABLE.lines(), TABLE.summary())
+    if STATEMENT_TABLE.readings:
+        lines, summary = STATEMENT_TABLE.lines(), STATEMENT_TABLE.summary()
+        _print(terminalreporter, "statement corpus", "statement_table", lines, summary)
+
+
+def _print(
+    reporter: pytest.TerminalReporter, title: str, option: str, lines: list[str], summary: str
+) -> None:
+    reporter.section(title)
     # Not registered when this folder is not named on the command line.
-    if terminalreporter.config.getoption("gateway_table", default=False):
-        for line in TABLE.lines():
-            terminalreporter.write_line(line)
-    terminalreporter.write_line(TABLE.summary())
+    if reporter.config.getoption(option, default=False):
+        for line in lines:
+            reporter.write_line(line)
+    reporter.write_line(summary)

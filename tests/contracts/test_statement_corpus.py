@@ -1,27 +1,22 @@
 """Statements that others wrote: read as an independent scanner found them, or refused."""
 
-import json
 import subprocess
 import sys
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.statements.parser import StatementFileParser
 from reconciliation.ports import Outcome, ParsedFile
 from reconciliation.statement_json import booked_totals
+from tests.support.statement_corpus import MISSING, CorpusFile, corpus_files
 
 ROOT = Path(__file__).parents[2]
-CORPUS = ROOT.parent / "shared" / "statements" / "corpus"
-MANIFEST = CORPUS / "MANIFEST.json"
-FILES: list[dict[str, Any]] = (
-    json.loads(MANIFEST.read_text(encoding="utf-8"))["files"] if MANIFEST.exists() else []
-)
-CAMT = [f for f in FILES if f["format"] in ("camt052", "camt053", "camt054")]
-SWIFT = [f for f in FILES if f["format"] in ("mt940", "mt942")]
-HOSTILE = [f for f in FILES if "/hostile/" in f["file"]]
+FILES = corpus_files()
+CAMT = [f for f in FILES if f.format in ("camt052", "camt053", "camt054")]
+SWIFT = [f for f in FILES if f.format in ("mt940", "mt942")]
+HOSTILE = [f for f in FILES if f.hostile]
 SECONDS = 2.0
 MEASURED = """
 import re, resource, sys
@@ -34,13 +29,11 @@ print(parsed.outcome, sum(u.ru_utime + u.ru_stime for u in used), max(int(peak),
 """
 """A program of its own, because a process counts the memory of the one that started it."""
 
-needs_corpus = pytest.mark.skipif(
-    not FILES, reason="the statement corpus beside the checkout is not there"
-)
+needs_corpus = pytest.mark.skipif(not FILES, reason=MISSING)
 
 
-def read(file: dict[str, Any]) -> ParsedFile:
-    return StatementFileParser().parse(CORPUS / file["file"])
+def read(file: CorpusFile) -> ParsedFile:
+    return StatementFileParser().parse(file.path)
 
 
 def money(parsed: ParsedFile) -> tuple[int, Decimal, Decimal]:
@@ -50,13 +43,13 @@ def money(parsed: ParsedFile) -> tuple[int, Decimal, Decimal]:
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", CAMT, ids=lambda f: f["file"])
-def test_camt_money_is_what_the_witness_found(file: dict[str, Any]) -> None:
-    witness = file["witness"] or {}
+@pytest.mark.parametrize("file", CAMT, ids=str)
+def test_camt_money_is_what_the_witness_found(file: CorpusFile) -> None:
+    witness = file.witness
     parsed = read(file)
 
     if parsed.outcome is Outcome.REFUSED:
-        hostile = "/hostile/" in file["file"]
+        hostile = file.hostile
         assert hostile or witness.get("unparseable") or not witness.get("statements")
         return
     assert money(parsed) == (
@@ -71,9 +64,9 @@ def test_camt_money_is_what_the_witness_found(file: dict[str, Any]) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", [f for f in CAMT if f["expected"]], ids=lambda f: f["file"])
-def test_camt_facts_stated_by_their_sources_hold(file: dict[str, Any]) -> None:
-    expected, parsed = file["expected"], read(file)
+@pytest.mark.parametrize("file", [f for f in CAMT if f.expected], ids=str)
+def test_camt_facts_stated_by_their_sources_hold(file: CorpusFile) -> None:
+    expected, parsed = file.expected, read(file)
     lines = [line for statement in parsed.statements for line in statement.lines]
 
     if expected.get("entries"):
@@ -90,9 +83,9 @@ def test_camt_facts_stated_by_their_sources_hold(file: dict[str, Any]) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", SWIFT, ids=lambda f: f["file"])
-def test_swift_money_is_what_the_witness_found(file: dict[str, Any]) -> None:
-    witness, parsed = file["witness"] or {}, read(file)
+@pytest.mark.parametrize("file", SWIFT, ids=str)
+def test_swift_money_is_what_the_witness_found(file: CorpusFile) -> None:
+    witness, parsed = file.witness, read(file)
 
     if parsed.outcome is Outcome.REFUSED:
         assert not witness.get("blocks"), parsed.problems
@@ -109,9 +102,9 @@ def test_swift_money_is_what_the_witness_found(file: dict[str, Any]) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", [f for f in SWIFT if f["expected"]], ids=lambda f: f["file"])
-def test_swift_facts_stated_by_their_sources_hold(file: dict[str, Any]) -> None:
-    expected, parsed = file["expected"], read(file)
+@pytest.mark.parametrize("file", [f for f in SWIFT if f.expected], ids=str)
+def test_swift_facts_stated_by_their_sources_hold(file: CorpusFile) -> None:
+    expected, parsed = file.expected, read(file)
     first = parsed.statements[0]
 
     if "opening_statement_1" in expected:
@@ -126,24 +119,24 @@ def test_swift_facts_stated_by_their_sources_hold(file: dict[str, Any]) -> None:
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", HOSTILE, ids=lambda f: f["file"])
-def test_hostile_files_are_answered_quickly_and_in_little_memory(file: dict[str, Any]) -> None:
-    command = [sys.executable, "-c", MEASURED, str(CORPUS / file["file"])]
+@pytest.mark.parametrize("file", HOSTILE, ids=str)
+def test_hostile_files_are_answered_quickly_and_in_little_memory(file: CorpusFile) -> None:
+    command = [sys.executable, "-c", MEASURED, str(file.path)]
     done = subprocess.run(command, capture_output=True, cwd=ROOT, check=True, text=True)
     outcome, seconds, kibibytes = done.stdout.split()
 
     assert float(seconds) < SECONDS
     assert int(kibibytes) < 200 * 1024
-    wanted = file["wanted_behaviour"] or ""
+    wanted = file.wanted
     if wanted.startswith("reject or hold"):
         assert outcome in ("refused", "held")
-    elif wanted.startswith("reject") and ", or" not in wanted and "IBAN" not in file["note"]:
+    elif wanted.startswith("reject") and ", or" not in wanted and "IBAN" not in file.note:
         assert outcome == "refused"
 
 
 @needs_corpus
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f["file"])
-def test_no_file_of_the_corpus_is_more_than_one_answer(file: dict[str, Any]) -> None:
+@pytest.mark.parametrize("file", FILES, ids=str)
+def test_no_file_of_the_corpus_is_more_than_one_answer(file: CorpusFile) -> None:
     parsed = read(file)
 
     if parsed.outcome is Outcome.REFUSED:

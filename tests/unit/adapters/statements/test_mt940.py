@@ -236,6 +236,25 @@ def test_an_odd_field_loses_nothing(parse: Parse, odd: str) -> None:
     assert (parsed.outcome, codes(parsed)) == (Outcome.OK, [])
 
 
+@pytest.mark.parametrize(
+    ("broken", "closing"),
+    [
+        ("C260302VND1\n39000,", None),  # a digit may be lost where the line breaks
+        ("C260302VND1000\n12 AVAILABLE", None),  # or another number begins there
+        ("C260302VND\n139000,", "139000"),
+        ("C260302\nVND139000,", "139000"),
+    ],
+)
+def test_an_amount_that_is_broken_over_lines_is_none(
+    parse: Parse, broken: str, closing: str | None
+) -> None:
+    parsed = parse.outcome(":61:260302C39000,NTRFA", opening="C260301VND100000,", closing=broken)
+
+    assert parsed.statements[0].closing_balance == (Decimal(closing) if closing else None)
+    assert parsed.outcome is (Outcome.OK if closing else Outcome.HELD)
+    assert closing or "S306" in codes(parsed)
+
+
 def test_a_balance_without_a_currency_is_unclear_and_never_zero(parse: Parse) -> None:
     parsed = parse.outcome(":61:260302C5,00NTRFX", closing="C020315105000,00")
     assert codes(parsed) == ["S306"]
