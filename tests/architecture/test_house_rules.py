@@ -43,7 +43,7 @@ MUTABLE = {
     "api_client", "collecting_account", "gateway_exchange", "gateway_secret",
     "idempotency_record", "job_run", "login_attempt",
     "merchant", "narrative_rule", "office", "outbox_message", "procedure", "provider_contract",
-    "scheduler_lease", "staff_session", "staff_user",
+    "scheduler_lease", "source_mark", "staff_session", "staff_user", "statement_source",
 }  # fmt: skip
 
 
