@@ -57,10 +57,10 @@ def switch_source(
 ) -> None:
     """Fetch from a source from now on, or no more."""
     actor.require(Permission.ADMINISTER)
-    before = {"active": source.active}
+    before = _facts(source)
     source.active = active
     session.add(source)
-    _audit(session, actor, "switch_source", source, clock, before=before, after={"active": active})
+    _audit(session, actor, "switch_source", source, clock, before=before, after=_facts(source))
 
 
 def remove_source(

@@ -26,7 +26,7 @@ from payments.ports import (
     StartedPayment,
     StartRequest,
 )
-from reconciliation.ports import FetchedFile, StatementSource
+from reconciliation.ports import FetchedFile, StatementSource, WaitingFile
 from scheduler.context import JobContext, Sender
 from tests.factories import VAULT
 from tests.support.clock import MONDAY_MORNING
@@ -128,12 +128,15 @@ class ListSource:
 
     files: list[FetchedFile] = field(default_factory=list)
 
+    def look(self) -> Iterator[WaitingFile]:
+        yield from (WaitingFile(file.name, len(file.content)) for file in self.files)
+
     def fetch(self) -> Iterator[FetchedFile]:
         yield from list(self.files)
 
-    def taken(self, names: Iterable[str]) -> None:
-        gone = set(names)
-        self.files = [file for file in self.files if file.name not in gone]
+    def taken(self, keys: Iterable[str]) -> None:
+        gone = set(keys)
+        self.files = [file for file in self.files if file.key not in gone]
 
 
 def a_context(
