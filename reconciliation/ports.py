@@ -4,7 +4,7 @@ The shapes below are what ``doisoat statement inspect --json`` prints. Amounts a
 the sign of the account holder: money in is positive. Nothing here is rounded or guessed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -200,8 +200,8 @@ class StatementSource(Protocol):
         """List what lies there and has not been taken, and change nothing."""
         ...
 
-    def fetch(self) -> Iterator[FetchedFile]:
-        """Yield what has arrived whole and has not been taken yet."""
+    def fetch(self) -> Generator[FetchedFile, None, None]:
+        """Yield what has arrived whole and has not been taken yet; close it to stop early."""
         ...
 
     def taken(self, keys: Iterable[str]) -> None:

@@ -120,14 +120,20 @@ def record_fetch(
     session.add(source)
 
 
-def is_marked(session: Session, source_id: str, mark: str) -> bool:
-    """Whether a file was taken from a source, by what singles it out there."""
-    return session.get(SourceMark, (source_id, _digest(mark))) is not None
+def list_marks(session: Session, source_id: str) -> set[str]:
+    """Return the digests of the files that were taken from a source and stayed there."""
+    query = select(SourceMark.mark).where(SourceMark.source_id == source_id)
+    return set(session.exec(query))
 
 
-def keep_mark(session: Session, source_id: str, mark: str) -> None:
+def keep_mark(session: Session, source_id: str, digest: str) -> None:
     """Remember that a file was taken; once more changes nothing."""
-    session.merge(SourceMark(source_id=source_id, mark=_digest(mark)))
+    session.merge(SourceMark(source_id=source_id, mark=digest))
+
+
+def digest_of(mark: str) -> str:
+    """Return what a file is remembered by: short, and of plain letters whatever it is called."""
+    return sha256_hex(mark.encode(errors="surrogateescape"))
 
 
 def _told(problem: Exception | None) -> tuple[str, str]:
@@ -136,10 +142,6 @@ def _told(problem: Exception | None) -> tuple[str, str]:
     if isinstance(problem, DoisoatError):
         return problem.code, problem.detail[:_ERROR_LENGTH]
     return DoisoatError.code, type(problem).__name__
-
-
-def _digest(mark: str) -> str:
-    return sha256_hex(mark.encode(errors="surrogateescape"))
 
 
 def _place(source: ConfiguredSource) -> str:

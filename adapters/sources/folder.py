@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -35,7 +35,7 @@ class FolderSource:
                 if relative.parts[0] != TAKEN and path.is_file() and not path.is_symlink():
                     yield self._seen(relative.as_posix(), path)
 
-    def fetch(self) -> Iterator[FetchedFile]:
+    def fetch(self) -> Generator[FetchedFile, None, None]:
         """Yield the whole files in the order of their names."""
         for file in self.look():
             if file.left:

@@ -36,6 +36,7 @@ class Left(StrEnum):
     UNFINISHED = "its name says that it is not finished"
     HIDDEN = "its name is hidden"
     TOO_LARGE = "it is larger than 512 MiB"
+    LARGE_MAIL = "it is larger than 128 MiB"
     GROWING = "it may still be growing"
 
 
@@ -55,3 +56,8 @@ def numbered(name: str) -> Iterator[str]:
     yield name
     for number in count(2):
         yield str(path.with_name(f"{path.stem}.{number}{path.suffix}"))
+
+
+def shown(name: str) -> str:
+    """Return a name as it may be printed: names from outside may hold anything."""
+    return "".join(c if c.isprintable() else "?" for c in name)[:200]

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -12,7 +12,7 @@ import asyncssh
 from asyncssh.constants import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR
 
 from adapters.sources.host_keys import Doorkeeper, HostKeys, read_host_keys
-from adapters.sources.rules import MAX_FILES, TAKEN, After, Left, numbered, why_left
+from adapters.sources.rules import MAX_FILES, TAKEN, After, Left, numbered, shown, why_left
 from adapters.sources.terms import Terms
 from core.errors import DoisoatError
 from reconciliation.errors import (
@@ -134,12 +134,12 @@ class SftpSource:
         with self._connected() as link:
             seen = link.run(self._list(link.files))
         return [
-            WaitingFile(name, version.size, self._why_left(name, version) or "")
+            WaitingFile(shown(name), version.size, self._why_left(name, version) or "")
             for name, version in sorted(seen.items())
             if version.mark(name) not in self._memory
         ]
 
-    def fetch(self) -> Iterator[FetchedFile]:
+    def fetch(self) -> Generator[FetchedFile, None, None]:
         """Yield the whole files in the order of their names."""
         with self._connected() as link:
             for name, version in link.run(self._whole(link.files)):
@@ -202,7 +202,7 @@ class SftpSource:
                 continue
             left = self._why_left(name, version)
             if left is Left.TOO_LARGE:
-                _logger.warning("file left", extra={"file": name, "bytes": version.size})
+                _logger.warning("file left", extra={"file": shown(name), "bytes": version.size})
             if left is None:
                 wanted[name] = version
         if not wanted:
@@ -251,10 +251,10 @@ class SftpSource:
             return
         except asyncssh.SFTPPermissionDenied as problem:
             raise SourceFailedError(
-                f"{name!a:.80} is stored here but may not be moved to {TAKEN}/ there:"
+                f"{shown(name)!r} is stored here but may not be moved to {TAKEN}/ there:"
                 " give us the right to, or set after=remember"
             ) from problem
-        raise SourceFailedError(f"{TAKEN}/ holds a thousand files named like {name!a:.80}")
+        raise SourceFailedError(f"{TAKEN}/ holds a thousand files named like {shown(name)!r}")
 
     def _path(self, name: str) -> str:
         return f"{self._config.folder}/{name}".rstrip("/") or "/"
@@ -269,7 +269,9 @@ def _open(runner: asyncio.Runner, config: SftpConfig) -> _Link:
             f"{config.host} shows the key {doorkeeper.shown or 'of another kind'}, not a pinned one"
         ) from problem
     except asyncssh.KeyExchangeFailed as problem:
-        raise SourceIdentityError(f"{config.host} and we have no kind of host key or cipher in common") from problem
+        raise SourceIdentityError(
+            f"{config.host} and we have no kind of host key or cipher in common"
+        ) from problem
     except asyncssh.PermissionDenied as problem:
         raise SourceDeniedError(
             f"{config.host} refuses {config.username!r} with this"

@@ -295,7 +295,10 @@ def test_one_file_that_fails_leaves_the_others_and_is_tried_again(
 
     assert source.files == [bad]
     (run,) = runs(engine)
-    assert (run.outcome, run.detail) == (RunOutcome.FAILED, "J001 1 of 2: bad.xml: MemoryError")
+    assert (run.outcome, run.detail) == (
+        RunOutcome.FAILED,
+        "J001 1 of 1: list: J001 1 of 2: bad.xml: MemoryError",
+    )
     with transaction(engine) as session:
         assert len(session.exec(select(StatementLine)).all()) == 1
 
