@@ -68,7 +68,7 @@ def read_config(terms: Terms) -> SftpConfig:
         host=terms.text("host"),
         port=terms.port(_PORT),
         username=terms.text("username"),
-        folder=terms.text("folder", ".").rstrip("/") or "/",
+        folder=terms.text("folder", ".").rstrip("/"),  # nothing is left of the root
         host_keys=read_host_keys(terms.text("host_key")),
         after=terms.choice("after", After.MOVE, After.REMEMBER),
         private_key=_read_key(terms.optional_secret("private_key")),

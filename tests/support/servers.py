@@ -36,6 +36,7 @@ class SshServer:
     folder: Path
     host_key: str
     private_key: str
+    log: Path
 
     @property
     def fingerprint(self) -> str:
@@ -80,7 +81,7 @@ def ssh_server(*, reads_only: bool = False) -> Iterator[SshServer]:
         with _running([program, "-D", "-e", "-f", str(config)], port, folder):
             yield SshServer(
                 port, files, host.export_public_key().decode().strip(),
-                user.export_private_key().decode(),
+                user.export_private_key().decode(), folder / "log",
             )  # fmt: skip
 
 
