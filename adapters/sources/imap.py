@@ -255,12 +255,17 @@ def _connect(config: ImapConfig) -> imaplib.IMAP4:
         )
     with ExitStack() as undo:
         box = imaplib.IMAP4(config.host, config.port, timeout=_TIMEOUT_SECONDS)
-        undo.callback(box.shutdown)
+        undo.callback(_hang_up, box)
         if "STARTTLS" not in box.capabilities:
             raise SourceIdentityError(f"{config.host} offers no STARTTLS")
         box.starttls(config.trust)
         undo.pop_all()
     return box
+
+
+def _hang_up(box: imaplib.IMAP4) -> None:
+    with suppress(OSError):  # the other side may have been quicker
+        box.shutdown()
 
 
 def _log_in(box: imaplib.IMAP4, config: ImapConfig) -> None:

@@ -190,6 +190,8 @@ class SftpSource:
                     folders.append(f"{name}/")
                 elif attrs.type == FILEXFER_TYPE_REGULAR and attrs.size is not None:
                     found[folder + name] = _Version(attrs.size, int(attrs.mtime or 0))
+                    if attrs.mtime is None:  # not every server tells it in a list
+                        found[folder + name] = await self._version(files, folder + name)
                 if len(found) + len(folders) > MAX_FILES:
                     raise SourceFailedError(f"more than {MAX_FILES:,} files in {folder or '.'!r}")
         return found
