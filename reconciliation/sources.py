@@ -26,7 +26,7 @@ _ERROR_LENGTH: Final = 300
 def set_source(
     session: Session, access: SourceAccess, *, vault: Vault, actor: Actor, clock: Clock
 ) -> ConfiguredSource:
-    """Write down a source, or change the one of this name; secrets not given anew stay.
+    """Write down a source, or change the one of this name; its secrets stay if none is given.
 
     Raises:
         SourceInvalidError: the name cannot be used, or is that of a source of another kind.
@@ -36,15 +36,15 @@ def set_source(
         raise SourceInvalidError("a name is of a to z, 0 to 9 and -, and neither folder nor upload")
     source = find_source(session, access.name)
     before = None if source is None else _facts(source)
+    secrets = access.secrets
     if source is None:
         source = ConfiguredSource(name=access.name, kind=access.kind, config={}, sealed=b"")
-        secrets = dict(access.secrets)
-    else:
-        secrets = {**open_access(source, vault=vault).secrets, **access.secrets}
+    elif not secrets:
+        secrets = open_access(source, vault=vault).secrets
     if source.kind is not access.kind:
         raise SourceInvalidError(f"{access.name} is of kind {source.kind}: remove it first")
     source.config = dict(access.config)
-    source.sealed = vault.encrypt(json.dumps(secrets).encode(), place=_place(source))
+    source.sealed = vault.encrypt(json.dumps(dict(secrets)).encode(), place=_place(source))
     session.add(source)
     session.flush()
     changed = _facts(source) | {"secrets_stored": sorted(access.secrets)}

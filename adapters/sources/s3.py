@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSLError
+from botocore.exceptions import ConnectionError as NoConnectionError
 
 from adapters.sources.rules import MAX_FILES, TAKEN, After, Left, numbered, shown, why_left
 from adapters.sources.terms import Terms
@@ -170,6 +171,8 @@ class S3Source:
         """Copy, then delete what was copied; an object that has changed since is left."""
         bucket, prefix = self._config.bucket, self._config.prefix
         key = prefix + one.name
+        if self._etag(key) != one.etag:  # another process has moved it, or it is another file
+            return
         target = next(
             name for name in numbered(f"{TAKEN}/{one.name}") if self._etag(prefix + name) is None
         )
@@ -181,7 +184,7 @@ class S3Source:
                 CopySourceIfMatch=one.etag,
             )
         except ClientError as problem:
-            if _code(problem) in _CHANGED:  # another process has moved it, or it is another file
+            if _code(problem) in _CHANGED:
                 return
             raise
         if self._etag(key) == one.etag:
@@ -230,7 +233,7 @@ def _ours(config: S3Config) -> Iterator[None]:
         if code == "NoSuchBucket":
             raise SourceFailedError(f"there is no bucket {config.bucket!r}") from problem
         raise SourceFailedError(f"the server answers {code!a:.40}") from problem
-    except HTTPClientError as problem:
+    except (HTTPClientError, NoConnectionError) as problem:
         raise SourceUnreachableError(f"nobody answers: {type(problem).__name__}") from problem
     except BotoCoreError as problem:
         raise SourceFailedError(f"not possible: {type(problem).__name__}") from problem

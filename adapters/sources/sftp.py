@@ -31,7 +31,7 @@ _CALL_SECONDS: Final = 900
 """The longest for one file or listing, however slowly it goes on."""
 
 _QUIET_SECONDS: Final = 60.0
-_BETWEEN_LOOKS_SECONDS: Final = 2.0
+BETWEEN_LOOKS_SECONDS: Final = 2.0
 _MAX_NAMES: Final = 1000
 
 _Answer = TypeVar("_Answer")
@@ -40,11 +40,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class SftpConfig:
-    """How to reach a server and what to do there; exactly one of password and key is set.
-
-    A file is whole when its time is ``quiet_seconds`` away from now and two looks
-    ``between_looks_seconds`` apart show the same size and time.
-    """
+    """How to reach a server and what to do there; exactly one of password and key is set."""
 
     host: str
     port: int
@@ -54,8 +50,6 @@ class SftpConfig:
     after: After = After.MOVE
     password: str = field(default="", repr=False)
     private_key: asyncssh.SSHKey | None = field(default=None, repr=False)
-    quiet_seconds: float = _QUIET_SECONDS
-    between_looks_seconds: float = _BETWEEN_LOOKS_SECONDS
 
 
 def read_config(terms: Terms) -> SftpConfig:
@@ -119,7 +113,8 @@ class _Link:
 class SftpSource:
     """Implements ``StatementSource`` over a folder of a server and one level below it.
 
-    Names are relative to the folder, as in the watched folder. A file that has changed since it
+    Names are relative to the folder, as in the watched folder. A file is whole when its time is a
+    minute away from now and two looks show the same size and time. One that has changed since it
     was read is not moved: it comes again.
     """
 
@@ -209,16 +204,14 @@ class SftpSource:
                 wanted[name] = version
         if not wanted:
             return []
-        await asyncio.sleep(self._config.between_looks_seconds)
+        await asyncio.sleep(BETWEEN_LOOKS_SECONDS)
         second = await self._list(files)
         return sorted((n, version) for n, version in wanted.items() if second.get(n) == version)
 
     def _why_left(self, name: str, version: _Version) -> Left | None:
         # The distance, because clocks differ: a server far ahead must not keep a file for ever.
         away = abs(time.time() - version.modified)
-        return why_left(name, version.size) or (
-            Left.GROWING if away < self._config.quiet_seconds else None
-        )
+        return why_left(name, version.size) or (Left.GROWING if away < _QUIET_SECONDS else None)
 
     async def _content(
         self, files: asyncssh.SFTPClient, name: str, version: _Version

@@ -90,7 +90,7 @@ def add(
         asked = "secret_key" if wanted.value == "s3" else "password"
         secrets = {asked: _ask(asked)}
     access = SourceAccess(name, wanted, config, secrets)
-    _try(context, SourceAccess(name, wanted, config, {**stored, **secrets}))
+    _try(context, SourceAccess(name, wanted, config, secrets or stored))
     with transaction(context.engine) as session:
         set_source(session, access, vault=context.vault, actor=operator(), clock=context.clock)
     print(f"{name}: written down; see what waits there: doisoat sources check {name}")
@@ -104,7 +104,7 @@ def secret(
         str, typer.Option(help="Where it stands (- reads standard input); else it is asked for.")
     ] = "",
 ) -> None:
-    """Store a secret anew. It is never shown again."""
+    """Store another secret instead of the one there is. It is never shown again."""
     from app.cli.context import open_context, operator
     from core.db import reading, transaction
     from reconciliation.ports import SourceAccess
@@ -114,9 +114,8 @@ def secret(
     with reading(context.engine) as session:
         access = open_access(get_source(session, name), vault=context.vault)
     new = {what: _read(file) if file else _ask(what)}
-    secrets = {**access.secrets, **new}
-    _try(context, SourceAccess(name, access.kind, access.config, secrets))
     access = SourceAccess(name, access.kind, access.config, new)
+    _try(context, access)
     with transaction(context.engine) as session:
         set_source(session, access, vault=context.vault, actor=operator(), clock=context.clock)
     print(f"{name}: {what} is stored")

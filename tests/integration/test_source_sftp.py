@@ -33,14 +33,7 @@ OTHER = "SHA256:" + "A" * 43
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Look twice within moments."""
-    monkeypatch.setattr(sftp.SftpConfig, "__init__", _impatient(sftp.SftpConfig.__init__))
-
-
-def _impatient(init: object) -> object:
-    def wrapped(self: object, **given: object) -> None:
-        init(self, **{"between_looks_seconds": 0.05, **given})  # type: ignore[operator]
-
-    return wrapped
+    monkeypatch.setattr(sftp, "BETWEEN_LOOKS_SECONDS", 0.05)
 
 
 @pytest.fixture

@@ -159,7 +159,7 @@ class BucketRig:
     def put(self, name: str, content: bytes) -> None:
         self.client.put_object(Bucket=self.bucket, Key=f"from-bank/{name}", Body=content)
 
-    def keys(self) -> list[str]:
+    def listed(self) -> list[str]:
         """Return every key of the bucket."""
         found = self.client.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return [one["Key"] for one in found]
