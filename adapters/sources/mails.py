@@ -51,7 +51,8 @@ def sender_of(header: bytes) -> str:
         return ""
     # Readers differ on what else may stand in this line; ours must not be the one that is fooled.
     (line,), (address,) = lines, addresses
-    return address if line == address or line.endswith(f" <{address}>") else ""
+    alone = line == address or line.endswith(f" <{address}>")
+    return address if alone and address.isascii() and address.count("@") == 1 else ""
 
 
 def is_from(sender: str, senders: tuple[str, ...]) -> bool:
