@@ -20,7 +20,9 @@ from adapters.gateways.zalopay import ZaloPayConfig, ZaloPayGateway
 from adapters.http import Breaker, Caller, Recorder, create_client, keep_nothing
 from adapters.notifications.mail import MailSender
 from adapters.notifications.webhook import WebhookSender
+from adapters.sources import imap, s3, sftp
 from adapters.sources.folder import FolderSource
+from adapters.sources.terms import Terms
 from core.clock import Clock
 from core.errors import SettingsError
 from core.outbox import MessageKind
@@ -28,7 +30,7 @@ from core.settings import DEVELOPMENT_MARK, Environment, Settings
 from payments.channels import Rail
 from payments.errors import ChannelNotOfferedError
 from payments.ports import MerchantAccess, PaymentGateway
-from reconciliation.ports import StatementSource
+from reconciliation.ports import SourceAccess, SourceKind, SourceMemory, StatementSource
 
 MerchantLookup = Callable[[Rail, str], MerchantAccess | None]
 """Finds what is needed to speak as a merchant, as it is now: secrets may be rotated meanwhile."""
@@ -284,8 +286,25 @@ BUILDERS: Final[Mapping[Rail, Callable[[Access, Caller], PaymentGateway]]] = {
 """How the gateway of each rail is made; a further rail is one entry."""
 
 
+SOURCES: Final[Mapping[SourceKind, Callable[[Terms, SourceMemory], StatementSource]]] = {
+    SourceKind.SFTP: lambda terms, memory: sftp.SftpSource(sftp.read_config(terms), memory),
+    SourceKind.IMAP: lambda terms, _: imap.ImapSource(imap.read_config(terms)),
+    SourceKind.S3: lambda terms, memory: s3.S3Source(s3.read_config(terms), memory),
+}
+"""How a source of each kind is made; a further kind is one entry."""
+
+
+def open_source(access: SourceAccess, memory: SourceMemory) -> StatementSource:
+    """Return a source as it is written down; it is called when it is asked for files.
+
+    Raises:
+        SourceInvalidError: what is written down is unusable; the message names the setting.
+    """
+    return SOURCES[access.kind](Terms(access), memory)
+
+
 def build_sources(settings: Settings) -> dict[str, StatementSource]:
-    """Return where statements arrive."""
+    """Return where statements arrive by the settings: the watched folder."""
     if settings.watched_folder is None:
         return {}
     return {"folder": FolderSource(settings.watched_folder)}

@@ -9,7 +9,8 @@ import core.outbox  # noqa: F401
 import payments.gateway_models
 import payments.ledger.models
 import payments.models  # noqa: F401
-import reconciliation.models  # noqa: F401
+import reconciliation.models
+import reconciliation.source_models  # noqa: F401
 import scheduler.runs  # noqa: F401
 from alembic import context
 from core.db import make_engine

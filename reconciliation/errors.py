@@ -97,3 +97,50 @@ class EvidenceNotFoundError(NotFoundError):
 
     code = "R007"
     title = "No such file or line"
+
+
+class SourceNotFoundError(NotFoundError):
+    """No source of files has this name."""
+
+    code = "S040"
+    title = "No such source of files"
+
+
+class SourceInvalidError(DoisoatError):
+    """What is written down about a source cannot be used; the message names the setting."""
+
+    code = "S041"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "The source of files is not described rightly"
+
+
+class SourceUnreachableError(DoisoatError):
+    """Nobody answers, or the answer does not come in time."""
+
+    code = "S042"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The source of files cannot be reached"
+
+
+class SourceIdentityError(DoisoatError):
+    """Whoever answers is not who was agreed on: another host key, an untrusted certificate."""
+
+    code = "S043"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The source of files is not the one that was agreed on"
+
+
+class SourceDeniedError(DoisoatError):
+    """The source refuses our name, password or key."""
+
+    code = "S044"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The source of files does not let us in"
+
+
+class SourceFailedError(DoisoatError):
+    """The source lets us in, but does not do what was asked: no such folder, no right to move."""
+
+    code = "S045"
+    status = HTTPStatus.BAD_GATEWAY
+    title = "The source of files does not do what was asked"

@@ -4,7 +4,7 @@ The shapes below are what ``doisoat statement inspect --json`` prints. Amounts a
 the sign of the account holder: money in is positive. Nothing here is rounded or guessed.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -200,19 +200,71 @@ class SettlementParser(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A file a source has delivered, kept there until it is stored here."""
+    """A file a source has delivered, kept there until it is stored here.
+
+    ``name`` may tell what the file is (``vnpay/report.csv``). ``key`` is what its source knows it
+    by: the name, unless two files of a source may bear the same.
+    """
 
     name: str
     content: bytes
+    key: str = ""
+
+    def __post_init__(self) -> None:
+        """A file without a key is known by its name."""
+        object.__setattr__(self, "key", self.key or self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingFile:
+    """A file as it lies at a source; ``left`` says why it is not taken, empty if it would be."""
+
+    name: str
+    size: int
+    left: str = ""
 
 
 class StatementSource(Protocol):
     """A place where statement files arrive."""
 
-    def fetch(self) -> Iterator[FetchedFile]:
-        """Yield what has arrived whole and has not been taken yet."""
+    def look(self) -> Iterable[WaitingFile]:
+        """List what lies there and has not been taken, and change nothing."""
         ...
 
-    def taken(self, names: Iterable[str]) -> None:
+    def fetch(self) -> Generator[FetchedFile, None, None]:
+        """Yield what has arrived whole and has not been taken yet; close it to stop early."""
+        ...
+
+    def taken(self, keys: Iterable[str]) -> None:
         """Mark files as stored here; the source keeps or archives them, never loses them."""
+        ...
+
+
+class SourceKind(StrEnum):
+    """What a source beside the watched folder speaks."""
+
+    SFTP = "sftp"
+    IMAP = "imap"
+    S3 = "s3"
+
+
+@dataclass(frozen=True, slots=True)
+class SourceAccess:
+    """What is needed to fetch from a source; names in ``config`` are those of its kind."""
+
+    name: str
+    kind: SourceKind
+    config: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+
+
+class SourceMemory(Protocol):
+    """Marks of files that were taken where nothing may be moved; a set of texts is one."""
+
+    def __contains__(self, mark: object, /) -> bool:
+        """Whether the file of this mark was taken."""
+        ...
+
+    def add(self, mark: str, /) -> None:
+        """Remember that it was."""
         ...

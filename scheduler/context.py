@@ -1,6 +1,6 @@
 """What jobs work with: the database, the clock, and the outside as adapters bring it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,13 @@ from core.crypto import Vault
 from core.outbox import MessageKind, OutboxMessage
 from payments.channels import Rail
 from payments.ports import PaymentGateway
-from reconciliation.ports import SettlementParser, StatementParser, StatementSource
+from reconciliation.ports import (
+    SettlementParser,
+    SourceAccess,
+    SourceMemory,
+    StatementParser,
+    StatementSource,
+)
 
 
 class Gateways(Protocol):
@@ -21,6 +27,10 @@ class Gateways(Protocol):
     def get(self, rail: Rail, merchant_code: str) -> PaymentGateway:
         """Return the gateway, or raise ``ChannelNotOfferedError``."""
         ...
+
+
+SourceOpener = Callable[[SourceAccess, SourceMemory], StatementSource]
+"""Makes a source that is written down in the database; ``sources`` are those of the settings."""
 
 
 class Sender(Protocol):
@@ -42,5 +52,6 @@ class JobContext:
     statements: StatementParser
     settlements: SettlementParser
     sources: Mapping[str, StatementSource]
+    open_source: SourceOpener
     senders: Mapping[MessageKind, Sender]
     scratch: Path

@@ -46,7 +46,7 @@ from reconciliation.engine import run_reconciliation
 from reconciliation.errors import DayNotCloseableError
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
 from reconciliation.models import Statement
-from reconciliation.ports import FetchedFile, StatementSource
+from reconciliation.ports import FetchedFile
 from scheduler.context import JobContext
 from scheduler.runs import claim_step
 
@@ -87,7 +87,7 @@ def process_events(context: JobContext, due_at: datetime) -> int:
         with transaction(context.engine) as session:
             process_gateway_event(session, event_id, gateway, clock=context.clock)
 
-    return _each(waiting, step)
+    return each(waiting, step)
 
 
 def poll_payments(context: JobContext, due_at: datetime) -> int:
@@ -95,7 +95,7 @@ def poll_payments(context: JobContext, due_at: datetime) -> int:
     del due_at  # takes up whatever waits
     with reading(context.engine) as session:
         due = due_queries(session, now=context.clock())
-    return _each(due, partial(_poll_payment, context))
+    return each(due, partial(_poll_payment, context))
 
 
 def send_refunds(context: JobContext, due_at: datetime) -> int:
@@ -111,7 +111,7 @@ def send_refunds(context: JobContext, due_at: datetime) -> int:
                 .order_by(col(Refund.created_at))
             )
         ]
-    return _each(waiting, partial(_send_refund, context))
+    return each(waiting, partial(_send_refund, context))
 
 
 def expire(context: JobContext, due_at: datetime) -> int:
@@ -138,21 +138,6 @@ def expire(context: JobContext, due_at: datetime) -> int:
         return count
 
 
-def fetch_statements(context: JobContext, due_at: datetime) -> int:
-    """Take in every file that has arrived; each is stored before its source is told."""
-    del due_at  # takes up whatever waits
-    count = 0
-    for name, source in context.sources.items():
-
-        def step(fetched: FetchedFile, name: str = name, source: StatementSource = source) -> None:
-            report = take_file(context, fetched, source=name)
-            _logger.info("file taken", extra={"file": report.name, "outcome": report.outcome.value})
-            source.taken([fetched.name])
-
-        count += _each(source.fetch(), step)
-    return count
-
-
 def fetch_reports(context: JobContext, due_at: datetime) -> int:
     """Fetch the settlement reports that a channel gives by a call, for the last days.
 
@@ -175,7 +160,7 @@ def fetch_reports(context: JobContext, due_at: datetime) -> int:
                 take_file(context, fetched, source=f"{merchant[0]}/{merchant[1]}")
                 count += 1
 
-    _each(merchants, step)
+    each(merchants, step)
     return count
 
 
@@ -238,7 +223,7 @@ def reconcile(context: JobContext, due_at: datetime) -> int:
                 )
                 compared += run is not None
 
-    _each(accounts, step)
+    each(accounts, step)
     return compared
 
 
@@ -271,7 +256,7 @@ def close_days(context: JobContext, due_at: datetime) -> int:
             else:
                 closed_now += 1
 
-    _each(waiting, step)
+    each(waiting, step)
     return closed_now
 
 
@@ -400,7 +385,7 @@ def _ask_or_send(gateway: PaymentGateway, order: RefundOrder, *, first: bool) ->
     return gateway.refund(order) if unknown else notice
 
 
-def _each(items: Iterable[_Item], step: Callable[[_Item], None]) -> int:
+def each(items: Iterable[_Item], step: Callable[[_Item], None]) -> int:
     """Do a step for each item, also after one has failed; returns how many there were.
 
     Raises:
@@ -430,7 +415,8 @@ def safe_file_name(name: str) -> str:
 
 def _name_of(item: object) -> str:
     """Name an item so that an officer finds it: its id, or what it is."""
-    return str(getattr(item, "id", None) or getattr(item, "name", None) or item)[:80]
+    name = str(getattr(item, "id", None) or getattr(item, "name", None) or item)
+    return "".join(c if c.isprintable() else "?" for c in name)[:80]
 
 
 @contextmanager

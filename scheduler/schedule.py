@@ -13,6 +13,7 @@ from core.db import reading, transaction
 from core.errors import DoisoatError
 from scheduler import jobs
 from scheduler.context import JobContext
+from scheduler.fetching import fetch_statements
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
 _logger = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ JOBS: Final = (
     Job("send_refunds", timedelta(minutes=5), jobs.send_refunds),
     Job("expire", timedelta(days=1), jobs.expire, after=timedelta(minutes=5)),
     Job("fetch_reports", timedelta(hours=6), jobs.fetch_reports),
-    Job("fetch_statements", timedelta(minutes=5), jobs.fetch_statements),
+    Job("fetch_statements", timedelta(minutes=5), fetch_statements),
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),

@@ -6,7 +6,13 @@ from typing import Final
 
 from sqlalchemy.engine import Engine
 
-from adapters.registry import GatewayRegistry, build_senders, build_sources, scratch_folder
+from adapters.registry import (
+    GatewayRegistry,
+    build_senders,
+    build_sources,
+    open_source,
+    scratch_folder,
+)
 from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from core.crypto import Vault
 from core.db import make_engine, reading, transaction
@@ -45,6 +51,7 @@ def make_context(settings: Settings) -> JobContext:
         statements=StatementFileParser(),
         settlements=SettlementFileParser(),
         sources=build_sources(settings),
+        open_source=open_source,
         senders=build_senders(settings, clock),
         scratch=scratch_folder(settings),
     )

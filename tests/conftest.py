@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,6 +21,14 @@ from core.actors import Actor, Role
 from tests.support.clock import FrozenClock
 from tests.support.databases import PostgresDatabases, SqliteDatabases
 from tests.support.postgres import PostgresMissingError, quick_folder
+from tests.support.servers import (
+    MailServer,
+    ServerMissingError,
+    SshServer,
+    bucket_server,
+    mail_server,
+    ssh_server,
+)
 
 # Data bases are made in fixtures and copied by tests: the first example may well be slow.
 settings.register_profile(
@@ -28,6 +37,7 @@ settings.register_profile(
 settings.register_profile("ci", settings.get_profile("dev"), derandomize=True, print_blob=True)
 settings.load_profile("dev")
 
+_Lent = TypeVar("_Lent")
 DatabaseMaker = Callable[..., AbstractContextManager[Engine]]
 
 
@@ -126,6 +136,27 @@ def session(
         yield session
 
 
+@pytest.fixture(scope="session")
+def ssh() -> Iterator[SshServer]:
+    """Return a running OpenSSH server."""
+    with _or_skip(ssh_server()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mailboxes() -> Iterator[MailServer]:
+    """Return a running Dovecot server."""
+    with _or_skip(mail_server()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def buckets() -> Iterator[str]:
+    """Return the address of a server that speaks like S3."""
+    with _or_skip(bucket_server()) as address:
+        yield address
+
+
 @pytest.fixture
 def clock() -> FrozenClock:
     """Return a clock that stands at 09:00 on a Monday in Vietnam until it is moved."""
@@ -152,20 +183,20 @@ def portal() -> Actor:
     return Actor("cli_portal", Role.PORTAL, "One-stop portal", "/")
 
 
-def _or_skip(lent: AbstractContextManager[Engine]) -> AbstractContextManager[Engine]:
+def _or_skip(lent: AbstractContextManager[_Lent]) -> AbstractContextManager[_Lent]:
     return _Skipping(lent)
 
 
-class _Skipping(AbstractContextManager[Engine]):
+class _Skipping(AbstractContextManager[_Lent]):
     """Turns a missing server into a skipped test, and nothing else."""
 
-    def __init__(self, lent: AbstractContextManager[Engine]) -> None:
+    def __init__(self, lent: AbstractContextManager[_Lent]) -> None:
         self._lent = lent
 
-    def __enter__(self) -> Engine:
+    def __enter__(self) -> _Lent:
         try:
             return self._lent.__enter__()
-        except PostgresMissingError as missing:
+        except (PostgresMissingError, ServerMissingError) as missing:
             pytest.skip(str(missing))
 
     def __exit__(self, *failure: object) -> bool | None:

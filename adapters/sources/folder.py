@@ -2,18 +2,15 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from reconciliation.ports import FetchedFile
+from adapters.sources.rules import TAKEN, Left, numbered, why_left
+from reconciliation.ports import FetchedFile, WaitingFile
 
-TAKEN: Final = "taken"
-_UNFINISHED: Final = (".part", ".tmp", ".draft", ".crdownload")
 _QUIET_SECONDS: Final = 1.0
-MAX_BYTES: Final = 512 * 1024 * 1024
-"""A larger file is left where it is, for a person."""
 
 _logger = logging.getLogger(__name__)
 
@@ -30,40 +27,40 @@ class FolderSource:
         self._folder = folder
         self._quiet_seconds = quiet_seconds
 
-    def fetch(self) -> Iterator[FetchedFile]:
-        """Yield the whole files in the order of their names."""
+    def look(self) -> Iterator[WaitingFile]:
+        """List the files in the order of their names."""
         for path in sorted(self._folder.glob("*")) + sorted(self._folder.glob("*/*")):
+            relative = path.relative_to(self._folder)
+            with suppress(OSError):  # gone by now, or in a folder that is closed to us
+                if relative.parts[0] != TAKEN and path.is_file() and not path.is_symlink():
+                    yield self._seen(relative.as_posix(), path)
+
+    def fetch(self) -> Generator[FetchedFile, None, None]:
+        """Yield the whole files in the order of their names."""
+        for file in self.look():
+            if file.left:
+                if file.left == Left.TOO_LARGE:
+                    _logger.warning("file left", extra={"file": file.name, "bytes": file.size})
+                continue
             try:
-                content = path.read_bytes() if self._is_whole(path) else None
+                content = (self._folder / file.name).read_bytes()
             except OSError as problem:  # gone by now, or not readable: the others are taken
                 _logger.warning("file left", extra={"reason_code": type(problem).__name__})
                 continue
-            if content is not None:
-                name = path.relative_to(self._folder).as_posix()
-                yield FetchedFile(name=name, content=content)
+            yield FetchedFile(name=file.name, content=content)
 
-    def taken(self, names: Iterable[str]) -> None:
+    def taken(self, keys: Iterable[str]) -> None:
         """Move files to ``taken/``; one of the same name there is kept beside it."""
-        for name in names:
-            target = self._folder / TAKEN / name
+        for name in keys:
+            kept = self._folder / TAKEN
+            target = next(t for each in numbered(name) if not (t := kept / each).exists())
             target.parent.mkdir(parents=True, exist_ok=True)
-            number = 1
-            while target.exists():
-                number += 1
-                target = target.with_name(f"{Path(name).stem}.{number}{Path(name).suffix}")
             with suppress(FileNotFoundError):  # another process has moved it
                 (self._folder / name).rename(target)
 
-    def _is_whole(self, path: Path) -> bool:
-        relative = path.relative_to(self._folder)
-        if relative.parts[0] == TAKEN or not path.is_file() or path.is_symlink():
-            return False
-        if any(part.startswith(".") for part in relative.parts):
-            return False
-        if path.suffix.lower() in _UNFINISHED:
-            return False
+    def _seen(self, name: str, path: Path) -> WaitingFile:
         status = path.stat()
-        return status.st_size <= MAX_BYTES and self._age(status.st_mtime) >= self._quiet_seconds
-
-    def _age(self, modified: float) -> float:
-        return time.time() - modified
+        left = why_left(name, status.st_size)
+        if left is None and time.time() - status.st_mtime < self._quiet_seconds:
+            left = Left.GROWING
+        return WaitingFile(name, status.st_size, left or "")

@@ -8,6 +8,7 @@ import typer
 
 _GROUPS: Final = {
     "statement": ("app.cli.statement", "Read, check and import bank statements."),
+    "sources": ("app.cli.sources", "Where statement files are fetched from."),
     "settlement": ("app.cli.settlement", "Import providers' settlement reports."),
     "mismatches": ("app.cli.mismatches", "List what does not agree, and look at one."),
     "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),

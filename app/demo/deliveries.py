@@ -14,7 +14,7 @@ from adapters.simulators.statement_files import (
     write_camt053,
     write_settlement_report,
 )
-from adapters.sources.folder import TAKEN
+from adapters.sources.rules import TAKEN
 from app.demo.calls import Caller
 from app.demo.city import WARDS, Ward
 from app.demo.places import Places

@@ -1,4 +1,4 @@
-"""Accounts of staff, for administrators: listed, made, switched off and on."""
+"""For administrators: accounts of staff, and how fetching from each source goes."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -27,6 +27,7 @@ from core.db import reading, transaction
 from core.errors import DoisoatError
 from payments.models import Office
 from payments.queries import list_offices
+from reconciliation.sources import list_sources
 
 router = APIRouter()
 
@@ -119,3 +120,12 @@ def switch_user(
         raise UserInvalidError("nobody switches off their own account")
     set_active(session, user, active=active == "yes", actor=person.actor, clock=clock)
     return RedirectResponse("/staff/users", HTTPStatus.SEE_OTHER)
+
+
+@router.get("/staff/sources")
+def show_sources(
+    request: Request, person: Administrator, words: WordsDep, session: ReadSession
+) -> Response:
+    """List the sources of statement files with their last fetch and what failed in it."""
+    found = list_sources(session)
+    return render(request, words, "staff/sources.html", person=person, sources=found)

@@ -36,6 +36,7 @@ _LINKS: Final = (
     ("/staff/export", marked("Export"), Permission.EXPORT),
     ("/staff/messages", marked("Messages"), Permission.REVIEW),
     ("/staff/jobs", marked("Jobs"), Permission.REVIEW),
+    ("/staff/sources", marked("Sources of files"), Permission.ADMINISTER),
     ("/staff/users", marked("Accounts of staff"), Permission.ADMINISTER),
 )
 _RUN_OUTCOMES: Final = {

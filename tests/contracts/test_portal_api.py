@@ -13,6 +13,7 @@ from httpx2 import Response
 from sqlalchemy.engine import Engine
 from sqlmodel import col, select
 
+from adapters.registry import open_source
 from app.api.keys import create_client
 from app.main import create_app
 from core.actors import SYSTEM
@@ -94,7 +95,8 @@ def portal(engine: Engine, clock: FrozenClock, tmp_path: Path) -> Iterator[Porta
     gateway = FakeGateway()
     context = JobContext(
         engine=engine, clock=clock, vault=VAULT, gateways=FakeGateways(gateway),  # type: ignore[arg-type]
-        statements=None, settlements=None, sources={}, senders={}, scratch=tmp_path,  # type: ignore[arg-type]
+        statements=None, settlements=None, sources={}, open_source=open_source,  # type: ignore[arg-type]
+        senders={}, scratch=tmp_path,
     )  # fmt: skip
     settings = Settings(environment=Environment.TEST, var_dir=tmp_path)
     app = create_app(settings, context, passwords=quick_passwords())

@@ -87,7 +87,7 @@ PAGES: dict[str, dict[str, str]] = {
         "ledger": "/staff/ledger",
         "export": "/staff/export?account={account}",
     },
-    Role.ADMIN: {"users": "/staff/users"},
+    Role.ADMIN: {"users": "/staff/users", "sources": "/staff/sources"},
 }
 EVERY = [(role, name) for role, pages in PAGES.items() for name in pages]
 

@@ -12,11 +12,9 @@ import pytest
 from sqlalchemy.engine import Engine
 from sqlmodel import Session, col, select
 
-from adapters.simulators.statement_files import PrintedLine, PrintedStatement, write_camt053
 from core.clock import at_vietnam_time
 from core.db import make_engine, transaction
 from core.errors import NotFoundError
-from core.money import Money
 from payments.channels import Channel, Rail
 from payments.ledger.models import AccountingPeriod
 from payments.models import Bill
@@ -39,6 +37,7 @@ from tests.support.books import at_once
 from tests.support.clock import FrozenClock
 from tests.support.evidence import DAY, World, a_world
 from tests.support.jobs import ListSource, a_context
+from tests.support.statements import a_statement
 
 
 @pytest.fixture
@@ -59,15 +58,7 @@ def runs(engine: Engine, job: str = "") -> list[JobRun]:
 
 
 def a_statement_file(world: World, name: str = "a.xml", amount: int = 83_000) -> FetchedFile:
-    line = PrintedLine(
-        booking_date=DAY, amount=Money(amount), narrative=f"{world.bill.bill_reference} nop",
-    )  # fmt: skip
-    printed = PrintedStatement(
-        account=world.account.account_number, number="1", from_date=DAY, to_date=DAY,
-        opening=Money(0), lines=[line],
-    )  # fmt: skip
-    content = write_camt053([printed], message_id=name, created_at=at_vietnam_time(DAY, 18))
-    return FetchedFile(name, content)
+    return FetchedFile(name, a_statement(world, name, amount))
 
 
 def counting(name: str, work: Callable[[], int] = lambda: 3) -> tuple[Job, list[datetime]]:
@@ -295,7 +286,10 @@ def test_one_file_that_fails_leaves_the_others_and_is_tried_again(
 
     assert source.files == [bad]
     (run,) = runs(engine)
-    assert (run.outcome, run.detail) == (RunOutcome.FAILED, "J001 1 of 2: bad.xml: MemoryError")
+    assert (run.outcome, run.detail) == (
+        RunOutcome.FAILED,
+        "J001 1 of 1: list: J001 1 of 2: bad.xml: MemoryError",
+    )
     with transaction(engine) as session:
         assert len(session.exec(select(StatementLine)).all()) == 1
 

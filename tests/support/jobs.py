@@ -1,12 +1,13 @@
 """A job context of a test's own: a database, a clock, and an outside that does as it is told."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
 
 from adapters.gateways.vietqr import VietQRGateway
+from adapters.registry import open_source
 from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from core.clock import Clock
 from core.outbox import MessageKind, OutboxMessage
@@ -26,8 +27,8 @@ from payments.ports import (
     StartedPayment,
     StartRequest,
 )
-from reconciliation.ports import FetchedFile, StatementSource
-from scheduler.context import JobContext, Sender
+from reconciliation.ports import FetchedFile, StatementSource, WaitingFile
+from scheduler.context import JobContext, Sender, SourceOpener
 from tests.factories import VAULT
 from tests.support.clock import MONDAY_MORNING
 from tests.support.gateway import FakeGateway
@@ -128,12 +129,15 @@ class ListSource:
 
     files: list[FetchedFile] = field(default_factory=list)
 
-    def fetch(self) -> Iterator[FetchedFile]:
+    def look(self) -> Iterator[WaitingFile]:
+        yield from (WaitingFile(file.name, len(file.content)) for file in self.files)
+
+    def fetch(self) -> Generator[FetchedFile, None, None]:
         yield from list(self.files)
 
-    def taken(self, names: Iterable[str]) -> None:
-        gone = set(names)
-        self.files = [file for file in self.files if file.name not in gone]
+    def taken(self, keys: Iterable[str]) -> None:
+        gone = set(keys)
+        self.files = [file for file in self.files if file.key not in gone]
 
 
 def a_context(
@@ -143,11 +147,13 @@ def a_context(
     *,
     gateways: OneGateway | None = None,
     sources: dict[str, StatementSource] | None = None,
+    open_with: SourceOpener | None = None,
     senders: dict[MessageKind, Sender] | None = None,
 ) -> JobContext:
     """Make a context with real parsers and a fake outside."""
     return JobContext(
         engine=engine, clock=clock, vault=VAULT, gateways=gateways or OneGateway(),
         statements=StatementFileParser(), settlements=SettlementFileParser(),
-        sources=sources or {}, senders=senders or {}, scratch=scratch,
+        sources=sources or {}, open_source=open_with or open_source,
+        senders=senders or {}, scratch=scratch,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy import Engine
 
 from adapters.gateways.vietqr import VietQRGateway
+from adapters.registry import open_source
 from adapters.statements.parser import SettlementFileParser, StatementFileParser
 from app.auth.models import StaffUser
 from app.main import create_app
@@ -92,7 +93,7 @@ def build_site(engine: Engine, folder: Path, **given: object) -> Site:
     context = JobContext(
         engine=engine, clock=clock, vault=VAULT, gateways=gateways,
         statements=StatementFileParser(), settlements=SettlementFileParser(), sources={},
-        senders={}, scratch=folder / "scratch",
+        open_source=open_source, senders={}, scratch=folder / "scratch",
     )  # fmt: skip
     with transaction(engine) as session:
         city = a_city(session)

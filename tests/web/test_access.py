@@ -19,6 +19,7 @@ PAGES = {
     "/staff/ledger": {"auditor"},
     "/staff/export": {"auditor"},
     "/staff/export/{name}.csv": {"auditor"},
+    "/staff/sources": {"admin"},
     "/staff/users": {"admin"},
     "/staff/bills/{reference}": ALL,
     "/staff/mismatches/{mismatch_id}": ALL,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sources import folder as module
-from adapters.sources.folder import TAKEN, FolderSource
+from adapters.sources import rules
+from adapters.sources.folder import FolderSource
+from adapters.sources.rules import TAKEN
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_a_link_out_of_the_folder_is_not_followed(source: FolderSource, tmp_path
 def test_a_file_beyond_all_bounds_is_left_for_a_person(
     source: FolderSource, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_BYTES", 3)
+    monkeypatch.setattr(rules, "MAX_BYTES", 3)
     put(tmp_path, "big.xml", b"1234")
     put(tmp_path, "small.xml", b"123")
     assert names(source) == ["small.xml"]
