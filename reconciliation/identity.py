@@ -67,9 +67,12 @@ def normalise_text(text: str) -> str:
 
 
 def statement_kind(file_format: str) -> str:
-    """The kind of a format, the same for all its versions: ``camt.053.001.08`` is ``camt.053``."""
+    """The kind of a format, the same for all its versions: ``camt.053.001.08`` is ``camt.053``.
+
+    So is ``table:abc@2`` the kind ``table:abc``: a layout that is mended reads the same tables.
+    """
     parts = file_format.split(".")
-    return ".".join(parts[:2]) if parts[0] == "camt" else file_format
+    return ".".join(parts[:2]) if parts[0] == "camt" else file_format.partition("@")[0]
 
 
 def statement_key(statement: ParsedStatement, *, kind: str) -> str:

@@ -98,6 +98,25 @@ class EvidenceFile(SQLModel, table=True):
     received_at: datetime = Field(sa_column=_instant(index=True))
 
 
+class SavedLayout(SQLModel, table=True):
+    """How the tables of an account are laid out, as a person has looked at and saved it.
+
+    A change is another version; the last one is used, and a withdrawn one reads nothing more.
+    """
+
+    __tablename__ = "statement_layout"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: str = Field(default_factory=partial(new_id, "lay"), primary_key=True)
+    name: str = Field(max_length=60)
+    version: int = Field(ge=1)
+    account_id: str = Field(foreign_key="collecting_account.id", index=True)
+    profile: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    saved_by: str
+    saved_at: datetime = Field(sa_column=_instant())
+    withdrawn_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
 class Statement(SQLModel, table=True):
     """One statement of one account; ``held`` ones wait for a person and are not matched."""
 

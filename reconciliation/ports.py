@@ -107,6 +107,23 @@ class ParsedStatement:
 
 
 @dataclass(frozen=True, slots=True)
+class LayoutAnswers:
+    """What a person has said about a table; empty for nothing.
+
+    ``date_order`` is ``dmy``, ``mdy`` or ``ymd``, ``decimal_mark`` ``.`` or ``,``; ``money_in``
+    says whether unsigned amounts come ``in`` or go ``out``, or which column comes in.
+    """
+
+    name: str = ""
+    title: str = ""
+    account: str = ""
+    currency: str = ""
+    date_order: str = ""
+    decimal_mark: str = ""
+    money_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LayoutQuestion:
     """What a table does not tell and a person has to: ``about`` names the answer's option."""
 
@@ -184,6 +201,10 @@ class ParsedSettlement:
 
 class StatementParser(Protocol):
     """Reads bank statement files of every supported format."""
+
+    def propose(self, path: Path, answers: LayoutAnswers) -> LayoutProposal | None:
+        """Propose a layout for a table, or None where no dates and amounts are found in it."""
+        ...
 
     def parse(self, path: Path, *, profile: str | None = None) -> ParsedFile:
         """Read a file whole; never raises for what the file contains."""

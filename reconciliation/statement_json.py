@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from reconciliation.ports import (
+    LayoutProposal,
     LineStatus,
     ParsedDetail,
     ParsedFile,
@@ -16,12 +17,17 @@ from reconciliation.ports import (
     Problem,
 )
 
+PREVIEW_LINES: Final = 10
+"""Lines of a proposal's preview; its counts and sums are of all that were looked at."""
+
 
 def statement_file_json(parsed: ParsedFile) -> dict[str, Any]:
     """A statement file as the object of ``doisoat statement inspect --json``.
 
-    Amounts are decimal strings as written (null where not stated), days ``YYYY-MM-DD``.
+    Amounts are decimal strings as written (null where not stated), days ``YYYY-MM-DD``. A table
+    of unknown layout has its ``proposal`` beside the rest.
     """
+    proposal = parsed.proposal
     return {
         "file": parsed.file,
         "sha256": parsed.sha256,
@@ -29,6 +35,27 @@ def statement_file_json(parsed: ParsedFile) -> dict[str, Any]:
         "outcome": parsed.outcome.value,
         "statements": [_statement(statement) for statement in parsed.statements],
         "problems": [_problem(problem) for problem in parsed.problems],
+    } | ({} if proposal is None else {"proposal": proposal_json(proposal)})
+
+
+def proposal_json(proposal: LayoutProposal) -> dict[str, Any]:
+    """A proposed layout: the profile as it would be saved, what is open, and a preview by it."""
+    previews = []
+    for statement in proposal.statements:
+        preview = _statement(statement)
+        preview["lines"] = preview["lines"][:PREVIEW_LINES]
+        previews.append(preview)
+    return {
+        "profile": proposal.profile,
+        "header": proposal.header,
+        "questions": [
+            {"about": one.about, "message": one.message, "choices": list(one.choices)}
+            for one in proposal.questions
+        ],
+        "assumptions": proposal.assumptions,
+        "proof": proposal.proof,
+        "preview": previews,
+        "problems": [_problem(problem) for problem in proposal.problems[:PREVIEW_LINES]],
     }
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.engine import Engine
 
@@ -21,6 +21,7 @@ from payments.channels import Rail
 from payments.exchanges import record_exchange
 from payments.ports import GatewayCall, MerchantAccess
 from payments.secrets import find_access
+from reconciliation.layouts import list_layouts
 from scheduler.context import JobContext
 
 ACCESS_SECONDS: Final = 5.0
@@ -48,13 +49,25 @@ def make_context(settings: Settings) -> JobContext:
             AccessLookup(engine, vault),
             record=ExchangeKeeper(engine),
         ),
-        statements=StatementFileParser(),
+        statements=StatementFileParser(saved=SavedLayouts(engine)),
         settlements=SettlementFileParser(),
         sources=build_sources(settings),
         open_source=open_source,
         senders=build_senders(settings, clock),
         scratch=scratch_folder(settings),
     )
+
+
+class SavedLayouts:
+    """Reads the layouts that offices have saved, each time anew: they are asked for rarely."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __call__(self) -> list[dict[str, Any]]:
+        """Return the profiles in use."""
+        with reading(self._engine) as session:
+            return [dict(layout.profile) for layout in list_layouts(session)]
 
 
 class AccessLookup:

@@ -1,11 +1,12 @@
 """Files in, what they say out: the adapters behind the two parser ports of reconciliation."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from adapters.statements.camt053 import walk_camt
 from adapters.statements.camt_message import recognise
@@ -17,13 +18,13 @@ from adapters.statements.rows import UTF8, Row, is_utf8, text_encodings
 from adapters.statements.settlement_map import SettlementMap, settlement_maps
 from adapters.statements.settlements import walk_settlement
 from adapters.statements.sniff import HEAD_BYTES, Kind, sniff
-from adapters.statements.tables.drafting import Answers
-from adapters.statements.tables.profile import TableProfile, table_profiles
+from adapters.statements.tables.profile import TableProfile, profile_from, table_profiles
 from adapters.statements.tables.proposal import ENCODINGS, best_table, propose
 from adapters.statements.tables.source import open_rows
 from adapters.statements.tables.walk import choose_profile, walk_table
-from reconciliation.errors import LayoutUnknownError
+from reconciliation.errors import LayoutInvalidError, LayoutUnknownError
 from reconciliation.ports import (
+    LayoutAnswers,
     LayoutProposal,
     Outcome,
     ParsedFile,
@@ -34,6 +35,8 @@ from reconciliation.ports import (
     Problem,
 )
 
+_UNKNOWN_LAYOUT: Final = frozenset({Code.NO_PROFILE_FITS, Code.ENCODING})
+"""A table that no profile reads, or that is in the encoding of none."""
 _CONTENT_ERRORS: Final = (ValueError, ArithmeticError, LookupError, MemoryError, RecursionError)
 """What hostile content can end in that no reader foresaw: a refusal, never a crash."""
 
@@ -42,12 +45,18 @@ class StatementFileParser:
     """Reads bank statements of every supported format; implements ``StatementParser``."""
 
     def __init__(
-        self, *, limits: Limits | None = None, profiles: Iterable[TableProfile] | None = None
+        self,
+        *,
+        limits: Limits | None = None,
+        saved: Callable[[], Iterable[Mapping[str, Any]]] = tuple,
     ) -> None:
-        """Read within ``limits``, tables by ``profiles`` (default: those that ship)."""
+        """Read within ``limits``, tables by the profiles that ship, else by ``saved`` ones.
+
+        ``saved`` is asked for each table that no shipped profile fits: what an office saves
+        counts at once.
+        """
         self._limits = limits or Limits()
-        chosen = table_profiles() if profiles is None else profiles
-        self._profiles = {profile.name: profile for profile in chosen}
+        self._saved = saved
 
     def parse(self, path: Path, *, profile: str | None = None) -> ParsedFile:
         """Read a file whole; never raises for what the file contains.
@@ -61,9 +70,27 @@ class StatementFileParser:
             LayoutUnknownError: no profile has this name.
             OSError: the file cannot be opened.
         """
-        if profile is not None and profile not in self._profiles:
-            raise LayoutUnknownError(f"no table profile is called {profile!r}")
-        named = self._profiles[profile] if profile else None
+        return self._parse(path, None if profile is None else self._find(profile))
+
+    def parse_by(self, path: Path, profile: Mapping[str, Any]) -> ParsedFile:
+        """Read a table by a profile that is saved nowhere.
+
+        Raises:
+            LayoutInvalidError: it is no profile.
+            OSError: the file cannot be opened.
+        """
+        return self._parse(path, profile_from(profile, where="profile"))
+
+    def _find(self, name: str) -> TableProfile:
+        for profile in chain(table_profiles(), self._saved_profiles()):
+            if name in (profile.name, profile.label):
+                return profile
+        raise LayoutUnknownError(f"no table profile is called {name!r}")
+
+    def _saved_profiles(self) -> list[TableProfile]:
+        return [profile_from(data, where=str(data.get("name"))) for data in self._saved()]
+
+    def _parse(self, path: Path, named: TableProfile | None) -> ParsedFile:
         with path.open("rb") as source:
             parsed = ParsedFile(path.name, _sha256(source), "unknown", Outcome.REFUSED)
             refusal = _reading(partial(self._read, source, parsed, named))
@@ -88,17 +115,23 @@ class StatementFileParser:
         try:
             rows, profile = self._table(source, kind, head, named)
         except ContentRefusedError as refusal:
-            if refusal.problem.code == Code.NO_PROFILE_FITS:
-                parsed.proposal = self._propose(source, kind, head, Answers())
-            raise
-        parsed.format = f"table:{profile.name}"
+            if refusal.problem.code not in _UNKNOWN_LAYOUT:
+                raise
+            with suppress(LayoutInvalidError):  # headers that no profile could hold
+                parsed.proposal = self._propose(source, kind, head, LayoutAnswers())
+            if parsed.proposal is None:
+                raise
+            text = "a table of a layout that is not known here: see the proposal"
+            raise ContentRefusedError(Code.NO_PROFILE_FITS, "table", text) from refusal
+        parsed.format = f"table:{profile.label}"
         self._collect(parsed, walk_table(rows, profile, self._limits))
 
-    def propose(self, path: Path, answers: Answers) -> LayoutProposal | None:
+    def propose(self, path: Path, answers: LayoutAnswers) -> LayoutProposal | None:
         """Propose a layout for a table; None where no table with dates and amounts is found.
 
         Raises:
             StatementRefusedError: the file is no table at all, hostile or damaged.
+            LayoutInvalidError: an answer is none that a profile could hold.
             OSError: the file cannot be opened.
         """
         with path.open("rb") as source:
@@ -106,7 +139,7 @@ class StatementFileParser:
             return self._propose(source, sniff(head), head, answers)
 
     def _propose(
-        self, source: BinaryIO, kind: Kind, head: bytes, answers: Answers
+        self, source: BinaryIO, kind: Kind, head: bytes, answers: LayoutAnswers
     ) -> LayoutProposal | None:
         source.seek(0)
         encodings = text_encodings(head, is_utf8=is_utf8(source), others=ENCODINGS)
@@ -121,17 +154,36 @@ class StatementFileParser:
     def _table(
         self, source: BinaryIO, kind: Kind, head: bytes, named: TableProfile | None
     ) -> tuple[Iterator[Row], TableProfile]:
-        """The rows of a table and the profile they are read by."""
-        candidates = [named] if named else list(self._profiles.values())
+        """The rows of a table and the profile they are read by: named, shipped, else saved."""
+        if named is not None:
+            return self._fitting(source, kind, head, [named], named=True)
+        try:
+            return self._fitting(source, kind, head, table_profiles())
+        except ContentRefusedError as refusal:
+            saved = self._saved_profiles() if refusal.problem.code in _UNKNOWN_LAYOUT else []
+            if not saved:
+                raise
+        return self._fitting(source, kind, head, saved)
+
+    def _fitting(
+        self,
+        source: BinaryIO,
+        kind: Kind,
+        head: bytes,
+        candidates: Sequence[TableProfile],
+        *,
+        named: bool = False,
+    ) -> tuple[Iterator[Row], TableProfile]:
         encodings = [profile.encoding for profile in candidates]
-        delimiter = named.delimiter if named else ""
+        delimiter = candidates[0].delimiter if named else ""
         refusal: ContentRefusedError | None = None
         for rows in open_rows(source, kind, head, encodings, self._limits, delimiter=delimiter):
             try:
                 first = list(islice(rows, self._limits.header_within_rows))
-                profile = choose_profile(first, candidates, named=named is not None)
+                profile = choose_profile(first, candidates, named=named)
             except ContentRefusedError as error:
-                refusal = refusal or error
+                if refusal is None or error.problem.code != Code.ENCODING:
+                    refusal = error
                 continue
             return chain(first, rows), profile
         raise refusal or ContentRefusedError(Code.ENCODING, "file", "the encoding is not known")

@@ -27,26 +27,17 @@ from adapters.statements.tables.profile import (
     Role,
     TableProfile,
     folded,
+    profile_from,
 )
 from adapters.statements.tables.words import standard_words
 from reconciliation.ports import (
+    LayoutAnswers,
     LayoutQuestion,
 )
 
 _MONEY: Final[tuple[Role, ...]] = ("amount", "debit", "credit", "balance")
 _MARKS: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """What a person has said about a table; empty for nothing."""
-
-    name: str = ""
-    account: str = ""
-    currency: str = ""
-    date_order: str = ""
-    decimal_mark: str = ""
-    money_in: str = ""
+_LONGEST_MARK: Final = 200
 
 
 @dataclass(slots=True)
@@ -62,17 +53,17 @@ class Draft:
         self.questions.append(LayoutQuestion(about, message, choices))
 
 
-def names_and_marks(found: Found, encoding: str, answers: Answers) -> dict[str, Any]:
+def names_and_marks(found: Found, encoding: str, answers: LayoutAnswers) -> dict[str, Any]:
     """The profile as far as the header tells it."""
     columns: dict[Role, Any] = {
-        role: [found.texts[index]] if found.texts else index + 1
+        role: [found.texts[index]] if found.texts and _is_mark(found.texts[index]) else index + 1
         for role, index in found.columns.items()
     }
     needed = [r for r in ("booking_date", "amount", "debit", "credit") if r in columns]
     return {
         "name": answers.name or "new-table",
-        "title": "",
-        "marks": [[text] for text in found.texts if text][:_MARKS],
+        "title": answers.title,
+        "marks": [[text] for text in found.texts if _is_mark(text)][:_MARKS],
         "columns": columns,
         "required": needed,
         "has_header": bool(found.texts),
@@ -80,7 +71,12 @@ def names_and_marks(found: Found, encoding: str, answers: Answers) -> dict[str, 
     }
 
 
-def find_holder(found: Found, answers: Answers, draft: Draft) -> None:
+def _is_mark(text: str) -> bool:
+    """Whether a header text is one that a table can be known again by."""
+    return 0 < len(text) <= _LONGEST_MARK
+
+
+def find_holder(found: Found, answers: LayoutAnswers, draft: Draft) -> None:
     """Whose table it is: as said, else as printed above it or in a column, else asked."""
     marks = AccountMarks(labels=standard_words().labels["account"])
     probe = _probe(draft, account=marks)
@@ -100,7 +96,7 @@ def find_holder(found: Found, answers: Answers, draft: Draft) -> None:
         draft.ask("account", "no account number is printed: whose table is it?")
 
 
-def find_currency(found: Found, answers: Answers, draft: Draft) -> str:
+def find_currency(found: Found, answers: LayoutAnswers, draft: Draft) -> str:
     """The currency, the first of: said, in a column, printed above, in the header, at amounts."""
     labels = standard_words().labels["currency"]
     preamble = Preamble()
@@ -141,7 +137,7 @@ def _currency_at_amounts(found: Found) -> str:
     return codes.pop() if len(codes) == 1 else ""
 
 
-def find_dates(found: Found, dated: Sequence[Row], answers: Answers, draft: Draft) -> None:
+def find_dates(found: Found, dated: Sequence[Row], answers: LayoutAnswers, draft: Draft) -> None:
     """The order of day, month and year: as said, else the only one all cells allow."""
     places = [found.columns[r] for r in ("booking_date", "value_date") if r in found.columns]
     cells = [row.cells[i] for row in dated for i in places if i < len(row.cells)]
@@ -160,7 +156,9 @@ def find_dates(found: Found, dated: Sequence[Row], answers: Answers, draft: Draf
         draft.ask("date_order", f"{open_to[0]!r} could be {days}", *choices)
 
 
-def decimal_marks(found: Found, dated: Sequence[Row], currency: str, answers: Answers) -> list[str]:
+def decimal_marks(
+    found: Found, dated: Sequence[Row], currency: str, answers: LayoutAnswers
+) -> list[str]:
     """The marks by which every amount can be read; those that read all alike count once."""
     if answers.decimal_mark:
         return [answers.decimal_mark]
@@ -256,4 +254,4 @@ def _probe(
         "account": account or AccountMarks(),
         "currency": currency or CurrencyMarks(default=NO_CURRENCY),
     }
-    return TableProfile.model_validate(data)
+    return profile_from(data, where="proposal")

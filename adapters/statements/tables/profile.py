@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveInt,
     ValidationError,
     model_validator,
@@ -101,6 +102,7 @@ class TableProfile(_Data):
     """How one bank lays out a statement; all marks are compared by :func:`folded`.
 
     Attributes:
+        version: of a saved profile, from 1; one that ships has none.
         provenance: where the layout is known from, and how surely.
         marks: texts of which all groups must be found, one of each group, above the table or at
             its head.
@@ -124,6 +126,7 @@ class TableProfile(_Data):
     """
 
     name: Name
+    version: NonNegativeInt = 0
     title: str = Field(max_length=200)
     provenance: str = Field(default="", max_length=500)
     marks: tuple[tuple[Mark, ...], ...] = ()
@@ -168,6 +171,11 @@ class TableProfile(_Data):
         except LookupError as error:
             raise ValueError(f"{self.encoding!r} is no encoding") from error
         return self
+
+    @property
+    def label(self) -> str:
+        """The name, and of a saved profile its version, as a file's format says it."""
+        return f"{self.name}@{self.version}" if self.version else self.name
 
     def as_data(self) -> dict[str, Any]:
         """The profile as it is saved: JSON values, without what is the usual case."""

@@ -17,7 +17,6 @@ from adapters.statements.tables.content import (
     is_date,
 )
 from adapters.statements.tables.drafting import (
-    Answers,
     Draft,
     decimal_marks,
     find_currency,
@@ -31,10 +30,12 @@ from adapters.statements.tables.drafting import (
 from adapters.statements.tables.finding import Found, find_table
 from adapters.statements.tables.profile import (
     TableProfile,
+    profile_from,
 )
 from adapters.statements.tables.walk import walk_table
 from reconciliation.ports import (
     BalanceCheck,
+    LayoutAnswers,
     LayoutProposal,
     ParsedLine,
     ParsedStatement,
@@ -45,7 +46,6 @@ SAMPLE_ROWS: Final = 2_000
 ENCODINGS: Final = ("cp1258", "gb18030", "cp1250", "cp1252")
 """Of texts that are neither marked nor UTF-8; the one in which most columns are named wins."""
 _PROVING: Final = frozenset({Code.RUNNING_BALANCE_DIFFERS, Code.BALANCE_DIFFERS})
-_SHOWN_LINES: Final = 20
 
 
 @dataclass(slots=True)
@@ -81,8 +81,12 @@ def best_table(variants: Iterable[tuple[str, Iterable[Row]]]) -> tuple[str, Foun
     return best
 
 
-def propose(found: Found, encoding: str, answers: Answers, limits: Limits) -> LayoutProposal:
-    """Propose how to read a table, with what is open and what reading by it gives."""
+def propose(found: Found, encoding: str, answers: LayoutAnswers, limits: Limits) -> LayoutProposal:
+    """Propose how to read a table, with what is open and what reading by it gives.
+
+    Raises:
+        LayoutInvalidError: an answer is none that a profile could hold.
+    """
     draft = Draft(names_and_marks(found, encoding, answers))
     dated = [row for row in found.below if any(map(is_date, row.cells))]
     find_holder(found, answers, draft)
@@ -110,7 +114,8 @@ def propose(found: Found, encoding: str, answers: Answers, limits: Limits) -> La
 
 
 def _read(found: Found, data: dict[str, Any], limits: Limits) -> _Reading:
-    profile = TableProfile.model_validate(data | {"balances_from_rows": "balance" in found.columns})
+    data = data | {"balances_from_rows": "balance" in found.columns}
+    profile = profile_from(data, where="proposal")
     lines: list[ParsedLine] = []
     statements: list[ParsedStatement] = []
     problems: list[Problem] = []
@@ -140,7 +145,7 @@ def _decided(readings: Sequence[_Reading], draft: Draft, about: str, message: st
 
 
 def _signs(
-    found: Found, reading: _Reading, answers: Answers, draft: Draft, limits: Limits
+    found: Found, reading: _Reading, answers: LayoutAnswers, draft: Draft, limits: Limits
 ) -> _Reading:
     """Which way the money goes: as the header says, as the signs say, as the balance proves."""
     if not found.texts and "credit" in found.columns:
@@ -149,7 +154,7 @@ def _signs(
         return reading
     data = draft.data | {"decimal_mark": reading.profile.decimal_mark}
     inverse = _read(found, data | {"inverse_sign": True}, limits)
-    if answers.money_in:
+    if answers.money_in in ("in", "out"):
         return inverse if answers.money_in == "out" else reading
     if reading.is_proved or inverse.is_proved:
         return reading if reading.is_proved else inverse
@@ -162,7 +167,7 @@ def _signs(
 
 
 def _which_column(
-    found: Found, reading: _Reading, answers: Answers, draft: Draft, limits: Limits
+    found: Found, reading: _Reading, answers: LayoutAnswers, draft: Draft, limits: Limits
 ) -> _Reading:
     columns = dict(draft.data["columns"])
     choices = [str(columns["debit"]), str(columns["credit"])]
