@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
 from gettext import GNUTranslations
@@ -111,6 +112,14 @@ class Words:
     def number(self, value: int) -> str:
         """Write a whole number with this language's grouping."""
         return format_decimal(value, locale=self.language.value)
+
+    def decimal(self, value: Decimal | None) -> str:
+        """An amount of any currency with the language's marks, its decimals as they are."""
+        return (
+            ""
+            if value is None
+            else format_decimal(value, locale=self.language.value, decimal_quantization=False)
+        )
 
     def money(self, value: Money) -> str:
         """Write an amount: ``1.234.000 ₫`` or ``USD 12,50``, in English ``VND 1,234,000``."""

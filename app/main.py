@@ -18,6 +18,7 @@ from app.pages import (
     citizen,
     decisions,
     jobs,
+    layouts,
     mismatches,
     officer,
     payment_orders,
@@ -32,7 +33,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, refunds, payment_orders,
-    statements, jobs, auditor, admin,
+    statements, layouts, jobs, auditor, admin,
 )  # fmt: skip
 
 health = APIRouter()

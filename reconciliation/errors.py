@@ -92,6 +92,13 @@ class LayoutInvalidError(InputUnusableError):
     title = "The profile cannot be used"
 
 
+class LayoutOpenError(ConflictError):
+    """Something is open that the table does not tell, or the layout has no name yet."""
+
+    code = "S007"
+    title = "The layout cannot be saved yet"
+
+
 class EvidenceNotFoundError(NotFoundError):
     """No such statement, report or line in this reader's scope."""
 

@@ -30,53 +30,61 @@ def save_layout(
         AccountUnknownError: nobody here has this account.
         LayoutInvalidError: the name is one of another account's layout.
     """
-    actor.require(Permission.IMPORT_STATEMENTS)
     account = _account(session, account_number)
-    require_scope(session, [account], actor)
-    name = str(profile["name"])
-    before = _last(session, name)
+    before = _last(session, str(profile["name"]))
     if before is not None and before.account_id != account.id:
-        raise LayoutInvalidError(f"{name} is a layout of another account")
+        raise LayoutInvalidError(f"{before.name} is a layout of another account")
+    return _add(session, profile, account, before, actor=actor, clock=clock)
+
+
+def withdraw_layout(session: Session, name: str, *, actor: Actor, clock: Clock) -> SavedLayout:
+    """Let a layout read nothing more; files it has read stay as they are.
+
+    Raises:
+        PermissionDeniedError: its account is of other offices.
+        LayoutUnknownError: none of this name is in use.
+    """
+    last = _last(session, name)
+    if last is None or last.withdrawn:
+        raise LayoutUnknownError(f"no saved layout is called {name!r}")
+    account = session.get_one(CollectingAccount, last.account_id)
+    return _add(session, last.profile, account, last, actor=actor, clock=clock, withdrawn=True)
+
+
+def _add(
+    session: Session,
+    profile: Mapping[str, Any],
+    account: CollectingAccount,
+    before: SavedLayout | None,
+    *,
+    actor: Actor,
+    clock: Clock,
+    withdrawn: bool = False,
+) -> SavedLayout:
+    actor.require(Permission.IMPORT_STATEMENTS)
+    require_scope(session, [account], actor)
     version = 1 if before is None else before.version + 1
     layout = SavedLayout(
-        name=name,
+        name=str(profile["name"]),
         version=version,
         account_id=account.id,
         profile=dict(profile) | {"version": version},
         saved_by=actor.id,
         saved_at=clock(),
+        withdrawn=withdrawn,
     )
     session.add(layout)
     session.flush()
     record_audit(
         session,
         actor,
-        "save_layout",
+        "withdraw_layout" if withdrawn else "save_layout",
         ("statement_layout", layout.id),
         clock=clock,
         before=None if before is None else dict(before.profile),
         after=dict(layout.profile),
     )
     return layout
-
-
-def withdraw_layout(session: Session, name: str, *, actor: Actor, clock: Clock) -> None:
-    """Let a layout read nothing more; files it has read stay as they are.
-
-    Raises:
-        LayoutUnknownError: none of this name is in use.
-    """
-    actor.require(Permission.IMPORT_STATEMENTS)
-    layout = _last(session, name)
-    if layout is None or layout.withdrawn_at is not None:
-        raise LayoutUnknownError(f"no saved layout is called {name!r}")
-    require_scope(session, [session.get_one(CollectingAccount, layout.account_id)], actor)
-    layout.withdrawn_at = clock()
-    session.add(layout)
-    about = ("statement_layout", layout.id)
-    record_audit(
-        session, actor, "withdraw_layout", about, clock=clock, before={"version": layout.version}
-    )
 
 
 def list_layouts(session: Session) -> list[SavedLayout]:
@@ -86,7 +94,7 @@ def list_layouts(session: Session) -> list[SavedLayout]:
         select(SavedLayout).order_by(col(SavedLayout.name), col(SavedLayout.version))
     ):
         last[layout.name] = layout
-    return [layout for layout in last.values() if layout.withdrawn_at is None]
+    return [layout for layout in last.values() if not layout.withdrawn]
 
 
 def _last(session: Session, name: str) -> SavedLayout | None:

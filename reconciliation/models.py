@@ -101,7 +101,8 @@ class EvidenceFile(SQLModel, table=True):
 class SavedLayout(SQLModel, table=True):
     """How the tables of an account are laid out, as a person has looked at and saved it.
 
-    A change is another version; the last one is used, and a withdrawn one reads nothing more.
+    A change is another version, and so is its end: the last one is used unless it is
+    ``withdrawn``.
     """
 
     __tablename__ = "statement_layout"
@@ -114,7 +115,7 @@ class SavedLayout(SQLModel, table=True):
     profile: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     saved_by: str
     saved_at: datetime = Field(sa_column=_instant())
-    withdrawn_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    withdrawn: bool = False
 
 
 class Statement(SQLModel, table=True):

@@ -29,6 +29,8 @@ from scheduler.context import JobContext
 from scheduler.jobs import safe_file_name
 
 router = APIRouter()
+LAYOUT_UNKNOWN = "S120"
+"""The problem of a table that no profile fits: a person can save one."""
 UPLOADED = "upload"
 """Where an uploaded file came from, in its record."""
 
@@ -121,6 +123,9 @@ def show_statement(
         accounts={account.id: account for account in accounts},
         names=names_of(session, [row.imported_by]),
         known=bool(known),
+        may_lay_out=row.outcome is Outcome.REFUSED
+        and any(problem["code"] == LAYOUT_UNKNOWN for problem in row.report.get("problems", []))
+        and person.actor.may(Permission.IMPORT_STATEMENTS),
     )
 
 

@@ -24,7 +24,13 @@ from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod
 from payments.models import PaymentOrder, Refund, Remittance
 from reconciliation.engine import run_reconciliation
-from reconciliation.models import FrozenInput, MismatchEvent, MismatchEventKind, Resolution
+from reconciliation.models import (
+    FrozenInput,
+    MismatchEvent,
+    MismatchEventKind,
+    Resolution,
+    SavedLayout,
+)
 from reconciliation.states import ResolutionKind, ResolutionStatus
 from tests.factories import (
     SYSTEM,
@@ -95,6 +101,8 @@ def _fill(session: Session, clock: FrozenClock) -> None:
         CreditNotice(rail=Rail.SEPAY, merchant_code="1", credit_key="1", account_id=account.id,
                      amount_minor=1, currency=Currency.VND, narrative="n", booked_at=now,
                      received_at=now, state=CreditState.WAITING),
+        SavedLayout(name="x", version=1, account_id=account.id, profile={}, saved_by="a",
+                    saved_at=now),
         Remittance(account_id=account.id, reference="REM", amount_minor=1, parts={"x": 1},
                    prepared_by="a", created_at=now),
         MismatchEvent(mismatch_id=mismatch_id, at=now, actor_id="a", actor_name="A",
@@ -282,7 +290,7 @@ def test_sqlite_replaces_no_row_by_its_rowid(stranger: sqlite3.Connection) -> No
     for table in PROTECTED:
         names = _columns(table)
         values = ", ".join(f"{name} || 'x'" if "id" in name or name in {
-            "number", "year", "token", "code", "sha256", "day", "event_key", "line_key",
+            "number", "year", "version", "token", "code", "sha256", "day", "event_key", "line_key",
             "statement_key",
             "bill_reference", "merchant_reference", "applied_key", "refund_reference", "reference",
             "report_id", "mismatch_key"} else name for name in names)  # fmt: skip

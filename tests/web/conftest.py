@@ -22,6 +22,7 @@ from payments.channels import Rail
 from payments.errors import GatewayUnavailableError
 from payments.ports import StartedPayment, StartRequest
 from scheduler.context import JobContext
+from scheduler.wiring import SavedLayouts
 from tests.factories import PASSWORD, VAULT, City, a_city, a_user, quick_passwords
 from tests.support.clock import FrozenClock
 
@@ -92,8 +93,9 @@ def build_site(engine: Engine, folder: Path, **given: object) -> Site:
     settings = Settings(base_url=str(given.pop("base_url", BASE)), var_dir=folder, **given)
     context = JobContext(
         engine=engine, clock=clock, vault=VAULT, gateways=gateways,
-        statements=StatementFileParser(), settlements=SettlementFileParser(), sources={},
-        open_source=open_source, senders={}, scratch=folder / "scratch",
+        statements=StatementFileParser(saved=SavedLayouts(engine)),
+        settlements=SettlementFileParser(), sources={}, open_source=open_source,
+        senders={}, scratch=folder / "scratch",
     )  # fmt: skip
     with transaction(engine) as session:
         city = a_city(session)
