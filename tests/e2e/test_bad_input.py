@@ -261,7 +261,7 @@ def _unreadable_workbook() -> bytes:
 BAD_FILES: dict[str, tuple[Callable[[], bytes], str, str, int]] = {
     "bomb.xml": (lambda: BOMB, "refused", "S103", 3),
     "unreadable.csv": (_unreadable_csv, "held", "S200", 1),
-    "unreadable.xlsx": (_unreadable_workbook, "held", "S206", 1),
+    "unreadable.xlsx": (_unreadable_workbook, "held", "S200", 1),
     "unbalanced.xml": (_unbalanced, "held", "S300", 1),
 }
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from adapters.statements.parser import StatementFileParser
 from adapters.statements.problems import Code
-from reconciliation.ports import Outcome, ParsedFile
+from reconciliation.ports import LayoutAnswers, Outcome, ParsedFile
 from tests.support.statement_corpus import CorpusFile, differences, has_facts
 
 
@@ -30,6 +30,26 @@ FAILURES: Final = frozenset({Verdict.WRONG, Verdict.CRASH})
 _TO_EXPLAIN: Final = (Verdict.REFUSED, Verdict.NO_PROFILE)
 
 
+ANSWERS: Final[dict[str, dict[str, str]]] = {
+    "csv/bank2ynab/20180226-1000594757-umsatz.CSV": {"date_order": "dmy"},
+    "csv/bank2ynab/MS_JANE_SMITH_01-12-2019_14-12-2019.csv": {"money_in": "out"},
+    "csv/bank2ynab/test_row_format_CD_flag.csv": {"money_in": "out"},
+    "csv/bankstatementparser/csv_garbled_amount.csv": {"money_in": "in"},
+    "csv/deb-sig/bmo__credit__example-bmo-records.csv": {"money_in": "out"},
+    "csv/deb-sig/bocom_credit__example-bocom_credit-records.csv": {"money_in": "out"},
+    "csv/deb-sig/td__example-td-records.csv": {"date_order": "mdy", "money_in": "4"},
+    "csv/hostile/duplicate_rows.csv": {"money_in": "in"},
+    "csv/hostile/formula_injection.csv": {"money_in": "in"},
+    "csv/selfmade/multiline_quoted.csv": {"money_in": "in"},
+    "csv/selfmade/utf16le_tab.csv": {"money_in": "in"},
+    "wallet/deb-sig/example-mt-records.csv": {"currency": "CNY"},
+    "wallet/deb-sig/example-wechat-records.csv": {"currency": "CNY"},
+    "wallet/deb-sig/example-wechat-records.xlsx": {"currency": "CNY"},
+    "xls/selfmade/utf16_tsv.xls": {"date_order": "mdy"},
+}
+"""What a person who knows the bank says of a table that does not tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """One file, what its reader's answer is worth, and why in a sentence each."""
@@ -45,8 +65,10 @@ def reading_of(file: CorpusFile) -> Reading:
         parsed = StatementFileParser().parse(file.path)
     except Exception as crash:  # noqa: BLE001 - whatever it is, it is the finding
         return Reading(file, Verdict.CRASH, (repr(crash),))
-    if parsed.outcome is Outcome.REFUSED:
-        return _refusal(file, parsed)
+    return _refusal(file, parsed) if parsed.outcome is Outcome.REFUSED else _judged(file, parsed)
+
+
+def _judged(file: CorpusFile, parsed: ParsedFile) -> Reading:
     differing = tuple(differences(file, parsed))
     problems = _problems(parsed)
     if parsed.outcome is Outcome.HELD:
@@ -66,12 +88,25 @@ def _refusal(file: CorpusFile, parsed: ParsedFile) -> Reading:
 
 
 def _unknown_layout(file: CorpusFile, parsed: ParsedFile) -> Reading:
-    """Judge a table that no saved profile fits.
+    """Read a table again by the layout that is proposed for it, once its questions are answered.
 
-    The seam for profile proposals: where the answer carries one, the file is to be read again by
-    it and that answer judged, a proposal being right only if the money is.
+    Whose table it is and what it is counted in is answered for every file alike; the rest is in
+    ``ANSWERS``. A file with an open question is no profile's, and says which.
     """
-    return Reading(file, Verdict.NO_PROFILE, _problems(parsed))
+    if parsed.proposal is None:
+        return Reading(file, Verdict.NO_PROFILE, _problems(parsed))
+    currency = str(file.expected.get("currency", "EUR"))
+    asked = {question.about for question in parsed.proposal.questions}
+    answers = LayoutAnswers(
+        account="0000000000" if "account" in asked else "",
+        **({"currency": currency} if "currency" in asked else {}) | ANSWERS.get(file.name, {}),
+    )
+    parser = StatementFileParser()
+    proposal = parser.propose(file.path, answers)
+    if proposal is None or proposal.questions:
+        asked = {q.about for q in proposal.questions} if proposal else set()
+        return Reading(file, Verdict.NO_PROFILE, (f"open: {', '.join(sorted(asked))}",))
+    return _judged(file, parser.parse_by(file.path, proposal.profile))
 
 
 def _problems(parsed: ParsedFile) -> tuple[str, ...]:

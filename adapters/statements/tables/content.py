@@ -65,10 +65,15 @@ def currency_in(cell: Cell) -> str:
     for symbol, code in _SYMBOL.items():
         if symbol in cell:
             return code
-    if "¥" in cell or "￥" in cell:
+    if has_shared_symbol(cell):
         return TWO_CURRENCIES[0]
     found = _CODE.search(cell.strip())
     return (found.group(1) or found.group(2)) if found else ""
+
+
+def has_shared_symbol(cell: Cell) -> bool:
+    """Whether an amount has the symbol that yuan and yen share."""
+    return isinstance(cell, str) and ("¥" in cell or "￥" in cell)
 
 
 def is_currency_word(cell: Cell) -> bool:

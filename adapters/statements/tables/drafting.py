@@ -14,6 +14,7 @@ from adapters.statements.tables.content import (
     as_amount,
     as_date,
     currency_in,
+    has_shared_symbol,
     has_short_year,
     is_date,
     needs_order,
@@ -107,7 +108,7 @@ def find_currency(found: Found, answers: LayoutAnswers, draft: Draft) -> str:
     code = code or _currency_in_header(found) or _currency_at_amounts(found)
     if not code:
         draft.ask("currency", "no currency is printed: which is it?")
-    elif _currency_at_amounts(found) in TWO_CURRENCIES and not answers.currency:
+    elif code == _currency_at_amounts(found) and _shares_symbol(found) and not answers.currency:
         draft.ask("currency", "the amounts have a symbol of two currencies", *TWO_CURRENCIES)
     draft.data["currency"] = {"default": code or NO_CURRENCY}
     if preamble.currency and not answers.currency:
@@ -135,6 +136,11 @@ def _currency_at_amounts(found: Found) -> str:
     roles = [role for role in _MONEY if role in found.columns]
     codes = {currency_in(cell) for role in roles for cell in found.cells(role)} - {""}
     return codes.pop() if len(codes) == 1 else ""
+
+
+def _shares_symbol(found: Found) -> bool:
+    roles = [role for role in _MONEY if role in found.columns]
+    return any(has_shared_symbol(cell) for role in roles for cell in found.cells(role))
 
 
 def find_dates(found: Found, dated: Sequence[Row], answers: LayoutAnswers, draft: Draft) -> None:

@@ -58,7 +58,10 @@ def folded(text: object) -> str:
 
 
 def _pattern(text: str) -> str:
-    re.compile(text)  # what does not compile is a ValueError of its own kind
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"no pattern: {error}") from error
     return text
 
 
