@@ -17,6 +17,8 @@ STATEMENTS = [
     *sorted((GOLDEN / "mt940").glob("*.sta")),
     *sorted((GOLDEN / "vietinbank").glob("*.csv")),
     *sorted((GOLDEN / "vietcombank").glob("*.csv")),
+    *sorted((GOLDEN / "mb").glob("*.csv")),
+    *sorted((GOLDEN / "techcombank").glob("*.csv")),
 ]
 SETTLEMENTS = sorted((GOLDEN / "settlements").glob("*.csv"))
 

@@ -26,11 +26,14 @@ class Money:
     """What the amount cells of a row hold.
 
     ``amount`` is signed for the account holder; None where the cells are empty or, with a
-    ``problem``, unclear. ``is_unusual``: the sign is not the one its column has.
+    ``problem``, unclear. ``debit`` and ``credit`` are what these columns print, the debit without
+    its minus. ``is_unusual``: the sign is not the one its column has; ``is_news``: it moves none.
     """
 
     amount: Decimal | None = None
     problem: tuple[Code, str] | None = None
+    debit: Decimal = _ZERO
+    credit: Decimal = _ZERO
     is_unusual: bool = False
     is_news: bool = False
 
@@ -165,7 +168,8 @@ class LineReader:
             return Money()
         if self._profile.debit_is_negative:
             debit, out = -debit, -out
-        return Money(credit - out, is_unusual=credit < 0 or debit < 0)
+        is_unusual = credit < 0 or debit < 0
+        return Money(credit - out, debit=debit, credit=credit, is_unusual=is_unusual)
 
     def _no_amount(self, cells: Sequence[Cell]) -> tuple[Code, str]:
         shown = ", ".join(str(cell)[:40] for cell in cells)

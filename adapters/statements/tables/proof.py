@@ -76,6 +76,7 @@ class Proof:
     declared: tuple[str, Decimal | None, Decimal | None] | None = None
     unproved: tuple[Code, str, str] | None = None
     unusual: bool = False
+    columns: tuple[Decimal, Decimal] = (Decimal(0), Decimal(0))
 
     def add(self, amount: Decimal) -> None:
         """Count a line in."""
@@ -83,6 +84,10 @@ class Proof:
             self.debit -= amount
         else:
             self.credit += amount
+
+    def add_columns(self, debit: Decimal, credit: Decimal) -> None:
+        """Count what the columns of debit and credit print, to compare it with their totals."""
+        self.columns = (self.columns[0] + debit, self.columns[1] + credit)
 
     def needs_proof(self, code: Code, where: str, message: str) -> None:
         """Something is read that only balances which add up can prove; the first stays."""
@@ -107,7 +112,9 @@ class Proof:
 
     def _totals(self, where: str, debit: Decimal | None, credit: Decimal | None) -> list[Problem]:
         problems = []
-        for name, declared, read in (("debit", debit, self.debit), ("credit", credit, self.credit)):
+        for name, declared, read in zip(
+            ("debit", "credit"), (debit, credit), self.columns, strict=True
+        ):
             if declared is not None and abs(declared) != read and not self.unusual:
                 message = f"the {name} total is printed as {declared}, the lines give {read}"
                 problems.append(Problem(Code.TOTALS_DIFFER, where, message))

@@ -282,6 +282,7 @@ class _Walk:
             problems.append(Problem(Code.DATE, row.position, message))
         else:
             self._count_day(day)
+        self._proof.add_columns(money.debit, money.credit)
         if money.is_unusual:
             self._proof.unusual = True
             message = "an amount has an unexpected sign and no balance proves it"

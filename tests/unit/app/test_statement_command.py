@@ -85,7 +85,14 @@ def test_profiles_are_listed_with_their_marks() -> None:
     listed = [json.loads(line) for line in run("profiles", "--json").stdout.splitlines()]
 
     assert "BÁO CÁO CHI TIẾT SỐ DƯ TÀI KHOẢN" in shown
-    assert {p["name"] for p in listed} == {"bidv", "vietcombank-cashup", "vietinbank-efast"}
+    assert {p["name"] for p in listed} == {
+        "bidv",
+        "mb",
+        "techcombank",
+        "vietcombank",
+        "vietcombank-cashup",
+        "vietinbank-efast",
+    }
 
 
 def test_asking_for_help_imports_no_reader() -> None:
