@@ -37,6 +37,13 @@ HOW = {
 WINDOWS = {"desk": DESKTOP, "phone": PHONE}
 EXCUSE = "Compared with the payer's bank slip: the payer mistyped the amount."
 
+UNKNOWN_TABLE = """Sao kê tài khoản
+Ngày giao dịch;Diễn giải;Số tiền;Số dư;Số giao dịch
+03/02/2026;NGUYEN THI ANH nop le phi DX4KT7PQ2MNA;150.000;1.150.000;FT26034000001
+04/02/2026;Phi chuyen tien thang 1;-11.000;1.139.000;FT26035000007
+""".encode()
+"""A bank's table that no profile knows, with days that could be read in two ways."""
+
 ANYBODY = ""
 PAGES: dict[str, dict[str, str]] = {
     ANYBODY: {
@@ -66,6 +73,10 @@ PAGES: dict[str, dict[str, str]] = {
         "statement": "/staff/statements/{statement}",
         "settlement": "/staff/statements/{settlement}",
         "statement-refused": "/staff/statements/{refused}",
+        "statement-unknown": "/staff/statements/{unknown}",
+        "layout-open": "/staff/statements/{unknown}/layout",
+        "layout-ready": "/staff/statements/{unknown}/layout?name=new-bank&date_order=dmy&currency=VND"
+        "&account={account}",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",
@@ -184,14 +195,15 @@ def _let_staff_work(scenery: Scenery) -> None:
         f"/staff/decisions/{decisions[ids['resolved']]}",
         form={"decision": "approve", "note": "Đúng với sổ phụ"},
     )
-    scenery.post(Role.OFFICER, "/staff/statements", multipart={
-        "kind": "statement",
-        "file": {"name": "sao ke 06-11.xml", "mimeType": "text/xml", "buffer": b"<html>"},
-    })  # fmt: skip
+    for name, content in (("sao ke 06-11.xml", b"<html>"), ("ngan hang moi.csv", UNKNOWN_TABLE)):
+        scenery.post(Role.OFFICER, "/staff/statements", multipart={
+            "kind": "statement",
+            "file": {"name": name, "mimeType": "text/plain", "buffer": content},
+        })  # fmt: skip
     with reading(live.context.engine) as session:
-        ids["refused"] = session.exec(
-            select(EvidenceFile.id).where(EvidenceFile.outcome == "refused")
-        ).one()
+        refused = session.exec(select(EvidenceFile).where(EvidenceFile.outcome == "refused"))
+        by_name = {file.name: file.id for file in refused}
+    ids["refused"], ids["unknown"] = by_name["sao ke 06-11.xml"], by_name["ngan hang moi.csv"]
     _send_back(scenery)
     ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
     account = WARDS[2].account_number
