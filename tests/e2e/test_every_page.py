@@ -75,8 +75,8 @@ PAGES: dict[str, dict[str, str]] = {
         "statement-refused": "/staff/statements/{refused}",
         "statement-unknown": "/staff/statements/{unknown}",
         "layout-open": "/staff/statements/{unknown}/layout",
-        "layout-ready": "/staff/statements/{unknown}/layout?name=new-bank&date_order=dmy&currency=VND"
-        "&account={account}",
+        "layout-ready": "/staff/statements/{unknown}/layout?name=new-bank&account={account}"
+        "&date_order=dmy&currency=VND",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",
