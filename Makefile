@@ -10,7 +10,7 @@ ASSETS := app/static/build/.built
 PEERS := .venv-peers/.installed
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test chain-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -85,6 +85,9 @@ migrations: install ## Models and migrations agree, on both databases
 
 kill-test: install assets ## Kill application and scheduler at thirty moments of the demo
 	@$(RUN)/python -m pytest -q -m slow tests/e2e/test_kill.py
+
+chain-test: install ## Thirty daily statements of two accounts: each one taken out, swapped, repeated, altered
+	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/integration/test_continuity.py
 
 fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties

@@ -15,6 +15,7 @@ from payments.ledger import chart
 from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod, JournalEntry, LedgerTransfer
 from payments.models import CollectingAccount
+from reconciliation.continuity import gaps_before
 from reconciliation.engine import last_run
 from reconciliation.errors import DayNotCloseableError
 from reconciliation.models import Statement, StatementLine
@@ -36,6 +37,7 @@ def check_day(session: Session, account: CollectingAccount, day: date) -> list[C
     run = last_run(session, account.id)
     difference = _differences(run.summary) if run is not None else None
     rules = list(broken_rules(session))
+    gaps = gaps_before(session, account, day)
     checks = [
         CloseCheck(
             "statement",
@@ -58,6 +60,7 @@ def check_day(session: Session, account: CollectingAccount, day: date) -> list[C
             difference == 0,
             f"{difference} items or amounts are in no state or in two",
         ),
+        CloseCheck("continuous", not gaps, "; ".join(gap.text for gap in gaps) or "no gap"),
         CloseCheck("books", not rules, "; ".join(rules) or "debits equal credits"),
     ]
     if statement is not None and statement.to_date and statement.closing_minor is not None:

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from sqlalchemy import and_, or_
 from sqlmodel import Session, col, select
 
 from core.actors import Permission
@@ -16,6 +15,7 @@ from payments.ledger import chart, posting
 from payments.ledger.models import MoneyEvent
 from payments.models import CollectingAccount
 from reconciliation import identity
+from reconciliation.continuity import GapKind, chains_of
 from reconciliation.identity import LineIdentity
 from reconciliation.intake.files import (
     Delivery,
@@ -43,6 +43,7 @@ from reconciliation.ports import (
 _KEY_BATCH: Final = 500
 _NEWS: Final = frozenset({"camt.052", "camt.054", "mt942"})
 """Kinds that tell early, and in other words, what the day's statement books."""
+_GAP_CODES: Final = {GapKind.BALANCE: "S023", GapKind.NUMBER: "S025", GapKind.DAYS: "S026"}
 
 
 def import_statement(
@@ -224,8 +225,7 @@ def _store_statements(
                 continue
             _store_line(session, line, key, row, account, clock=clock)
             report.lines_added += 1
-        if (gap := _gap_before(session, row)) is not None:
-            report.problems.append(gap)
+        report.problems += _gaps_beside(session, row, account)
 
 
 def _continues_another(
@@ -349,29 +349,14 @@ def _store_line(
     )
 
 
-def _gap_before(session: Session, row: Statement) -> Problem | None:
-    """Name the break if this statement does not open where the one before it closed."""
-    if row.opening_minor is None or row.from_date is None:
-        return None
-    earlier_page = and_(
-        col(Statement.number) == row.number,
-        col(Statement.from_date) == row.from_date,
-        col(Statement.page) < row.page,
-    )
-    before = session.exec(
-        select(Statement)
-        .where(Statement.account_id == row.account_id, Statement.id != row.id)
-        .where(or_(col(Statement.to_date) < row.from_date, earlier_page))
-        .order_by(col(Statement.to_date).desc(), col(Statement.page).desc())
-    ).first()
-    if before is None or before.closing_minor in {None, row.opening_minor}:
-        return None
-    return Problem(
-        "S023",
-        f"statement {row.number}",
-        f"it opens with {row.opening_minor}, the one before it closed with {before.closing_minor}:"
-        " a statement in between is missing",
-    )
+def _gaps_beside(session: Session, row: Statement, account: CollectingAccount) -> list[Problem]:
+    """Name what is missing before or after a statement that was just stored."""
+    gaps = [gap for chain in chains_of(session, account) for gap in chain.gaps]
+    return [
+        Problem(_GAP_CODES[gap.kind], f"statement {gap.before.number}", gap.text)
+        for gap in gaps
+        if row.id in (gap.after.id, gap.before.id)
+    ]
 
 
 def _known_keys(session: Session, keys: Sequence[str]) -> set[str]:
