@@ -18,6 +18,10 @@ from payments.models import CollectingAccount
 from reconciliation import identity
 from reconciliation.models import EvidenceFile, Statement, StatementLine
 
+QUARTER: Final = timedelta(days=100)
+"""As far as pages and closing look back; older gaps stay to be seen on the command line."""
+_NEIGHBOURS: Final = 64
+"""As many statements before one are compared with it: copies, pages and overlaps are among them."""
 _USUAL: Final = 2
 """How often an account has to have had statements for a weekday before one is missed."""
 
@@ -72,13 +76,21 @@ class Chain:
     gaps: tuple[Gap, ...]
 
 
-def chains_of(session: Session, account: CollectingAccount) -> list[Chain]:
-    """Return the chain of each currency of an account; an account without statements has none."""
-    rows = session.exec(
+def chains_of(
+    session: Session, account: CollectingAccount, *, since: date | None = None
+) -> list[Chain]:
+    """Return the chain of each currency of an account; an account without statements has none.
+
+    ``since`` leaves out statements that end before this day.
+    """
+    query = (
         select(Statement, EvidenceFile.format)
         .join(EvidenceFile, col(EvidenceFile.id) == col(Statement.file_id))
         .where(Statement.account_id == account.id)
-    ).all()
+    )
+    if since is not None:
+        query = query.where(col(Statement.to_date) >= since)
+    rows = session.exec(query).all()
     chains = []
     for currency in sorted({statement.currency for statement, _ in rows}):
         links = [
@@ -102,10 +114,13 @@ def chains_of(session: Session, account: CollectingAccount) -> list[Chain]:
 
 
 def gaps_before(session: Session, account: CollectingAccount, day: date) -> list[Gap]:
-    """Return what is missing up to a day: what keeps it from being closed."""
+    """Return what is missing up to a day: what keeps it from being closed.
+
+    Days are closed one after the other, so what is older than a quarter has been looked at.
+    """
     return [
         gap
-        for chain in chains_of(session, account)
+        for chain in chains_of(session, account, since=day - QUARTER)
         for gap in chain.gaps
         if gap.before.from_date is not None and gap.before.from_date <= day
     ]
@@ -152,7 +167,7 @@ def _gaps(session: Session, links: Sequence[_Link]) -> list[Gap]:
     usual = _usual_weekdays(links)
     found: list[Gap] = []
     for index in range(1, len(links)):
-        link, earlier = links[index], links[:index]
+        link, earlier = links[index], links[max(0, index - _NEIGHBOURS) : index]
         if any(link.is_copy_of(other) for other in earlier):
             continue
         found += _balance_gap(session, link, earlier)

@@ -154,6 +154,23 @@ def propose(
         save_proposal(proposal)
 
 
+@app.command()
+def chain(
+    account: Annotated[str, typer.Argument(help="A collecting account; all without it.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Say whether statements follow each other, and what is missing.
+
+    Ends with 1 if anything is.
+    """
+    from app.cli.chain import chains, print_chain
+
+    found = chains(account)
+    for one in found:
+        print_chain(one, as_json=json)
+    raise typer.Exit(EXIT_STATUS["held"] if any(one.gaps for one in found) else 0)
+
+
 def _withdraw(name: str) -> None:
     from app.cli.context import open_context, operator
     from core.db import transaction

@@ -18,6 +18,7 @@ from core.outbox import MessageStatus, replay
 from payments import queries
 from payments.states import BillStatus, RefundStatus
 from reconciliation import queries as evidence
+from reconciliation.continuity import QUARTER, chains_of
 from reconciliation.ports import Outcome
 
 router = APIRouter()
@@ -52,6 +53,11 @@ def show_today(
         decisions=len(evidence.list_decisions(session, scope=scope)),
         refunds=queries.list_refunds(session, scope=scope, status=RefundStatus.REQUESTED).total,
         orderable=sum(len(one.refunds) for one in queries.list_orderable(session, scope=scope)),
+        gaps=sum(
+            len(chain.gaps)
+            for account in queries.list_accounts(session, scope=scope)
+            for chain in chains_of(session, account, since=today - QUARTER)
+        ),
         held=evidence.count_files(session, outcome=Outcome.HELD, **waiting),
         refused=evidence.count_files(session, outcome=Outcome.REFUSED, **waiting),
         may_approve=person.actor.may(Permission.APPROVE),

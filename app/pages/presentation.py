@@ -1,7 +1,7 @@
 """Small texts that templates ask for: links by role, ways to resolve, raw messages."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from app.auth.sessions import SignedIn
@@ -169,12 +169,17 @@ def counterpart_text(counterpart: Mapping[str, Any], named: str, words: Words) -
     return named
 
 
+def day_of(text: str, words: Words) -> str:
+    """Return a day that is written as in ISO 8601 in the reader's way."""
+    return words.day(date.fromisoformat(text))
+
+
 FOR_TEMPLATES: Final[Mapping[str, Callable[..., Any]]] = {
     function.__name__: function
     for function in (
         staff_links, ways, history_text, item_state, source_name, job_title, run_outcome,
         instant_of, raw_message, line_rows, counterpart_text, way_back,
-        refund_steps, waived_text, deed, facts,
+        refund_steps, waived_text, deed, facts, day_of,
     )
 }  # fmt: skip
 """What templates may call, by name."""

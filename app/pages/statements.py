@@ -15,11 +15,13 @@ from app.dependencies import Importer, ReadSession, Reviewer, WordsDep
 from app.pages.listing import address_of, chosen
 from app.pages.rendering import render
 from core.actors import Permission
+from core.clock import business_day
 from core.db import reading, transaction
 from core.errors import DoisoatError
 from payments import queries as payment_queries
 from payments.channels import Channel
 from reconciliation import queries
+from reconciliation.continuity import QUARTER, chains_of
 from reconciliation.errors import AccountUnknownError
 from reconciliation.identity import normalise_account
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
@@ -73,6 +75,8 @@ def _list_page(
         outcome=chosen(Outcome, outcome),
         page=page,
     )
+    accounts = payment_queries.list_accounts(session, scope=person.actor.office_path)
+    today = business_day(request.app.state.clock())
     return render(
         request,
         words,
@@ -83,10 +87,12 @@ def _list_page(
         outcome=outcome,
         outcomes=list(Outcome),
         names=names_of(session, [row.imported_by for row in found.rows]),
-        accounts={
-            account.id: account
-            for account in payment_queries.list_accounts(session, scope=person.actor.office_path)
-        },
+        accounts={account.id: account for account in accounts},
+        chains=[
+            chain
+            for account in accounts
+            for chain in chains_of(session, account, since=today - QUARTER)
+        ],
         providers=[channel for channel in Channel if channel is not Channel.BANK_TRANSFER],
         address=address_of(request),
         may_import=person.actor.may(Permission.IMPORT_STATEMENTS),

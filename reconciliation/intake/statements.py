@@ -12,10 +12,10 @@ from core.crypto import Vault
 from core.errors import MoneyFormatError
 from core.money import Currency, Money
 from payments.ledger import chart, posting
-from payments.ledger.models import MoneyEvent
+from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.models import CollectingAccount
 from reconciliation import identity
-from reconciliation.continuity import GapKind, chains_of
+from reconciliation.continuity import QUARTER, GapKind, chains_of
 from reconciliation.identity import LineIdentity
 from reconciliation.intake.files import (
     Delivery,
@@ -219,12 +219,11 @@ def _store_statements(
             continue
         numbered = _numbered(session, booked, continues=continues)
         known = _known_keys(session, [key for _, key in numbered])
-        for line, key in numbered:
-            if key in known:
-                report.lines_known += 1
-                continue
-            _store_line(session, line, key, row, account, clock=clock)
-            report.lines_added += 1
+        new = [(line, key) for line, key in numbered if key not in known]
+        stored = [_store_line(session, line, key, row, account, clock=clock) for line, key in new]
+        report.lines_known += len(numbered) - len(new)
+        report.lines_added += len(new)
+        report.problems += _late(row, stored)
         report.problems += _gaps_beside(session, row, account)
 
 
@@ -308,7 +307,7 @@ def _store_line(
     account: CollectingAccount,
     *,
     clock: Clock,
-) -> None:
+) -> tuple[StatementLine, JournalEntry]:
     amount = Money.parse(format(line.amount, "f"), Currency(line.currency))
     booked = line.booking_date or line.value_date
     assert booked is not None  # noqa: S101 - such a file was held
@@ -331,7 +330,7 @@ def _store_line(
     session.flush()
     bank = chart.bank(account.account_number)
     credit = amount.amount_minor > 0
-    posting.post_entry(
+    entry = posting.post_entry(
         session,
         posting.Cause(
             event=MoneyEvent.STATEMENT_LINE,
@@ -347,11 +346,26 @@ def _store_line(
         clock=clock,
         on=row.booking_date,
     )
+    return row, entry
+
+
+def _late(row: Statement, stored: Sequence[tuple[StatementLine, JournalEntry]]) -> list[Problem]:
+    """Say so where lines are of days that are closed: they are corrections of a later day."""
+    late = [(line, entry) for line, entry in stored if entry.entry_date != line.booking_date]
+    if not late:
+        return []
+    days = sorted({line.booking_date for line, _ in late})
+    text = (
+        f"{len(late)} lines are of days that are closed ({days[0]} to {days[-1]}): booked as"
+        f" corrections on {max(entry.entry_date for _, entry in late)}"
+    )
+    return [Problem("S027", f"statement {row.number}", text)]
 
 
 def _gaps_beside(session: Session, row: Statement, account: CollectingAccount) -> list[Problem]:
     """Name what is missing before or after a statement that was just stored."""
-    gaps = [gap for chain in chains_of(session, account) for gap in chain.gaps]
+    since = None if row.from_date is None else row.from_date - QUARTER
+    gaps = [gap for chain in chains_of(session, account, since=since) for gap in chain.gaps]
     return [
         Problem(_GAP_CODES[gap.kind], f"statement {gap.before.number}", gap.text)
         for gap in gaps

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 
@@ -20,7 +21,15 @@ from payments.fees import COLUMNS
 from payments.models import CollectingAccount
 from payments.refunds import approve_refund, prepare_payment_order
 from reconciliation.models import Mismatch
-from tests.factories import BENEFICIARY, a_bill, a_city, a_paid_payment, ask_refund
+from tests.factories import (
+    BENEFICIARY,
+    a_bill,
+    a_city,
+    a_line,
+    a_paid_payment,
+    a_statement,
+    ask_refund,
+)
 from tests.support.clock import FrozenClock
 from tests.support.commandline import Doisoat, is_one_line
 from tests.support.evidence import DAY, World, a_world
@@ -178,6 +187,50 @@ def test_from_a_statement_to_a_match(installed: tuple[Doisoat, World], tmp_path:
         "payments.csv", "settlements.csv", "bank.csv", "contracts.json", "matches.csv",
         "mismatches.csv", "summary.json",
     }  # fmt: skip
+
+
+def test_a_chain_says_what_is_missing(
+    installed: tuple[Doisoat, World], tmp_path: Path, sqlite_engine: Engine
+) -> None:
+    doisoat, world = installed
+    assert doisoat("statement", "chain").status == 0
+    with transaction(sqlite_engine) as session:
+        for day, opening in ((DAY, 0), (DAY + timedelta(days=1), 9_000)):
+            lines = [a_line(day, 5_000, "x")]
+            a_statement(
+                session, world.account, lines, day=day, opening=opening, clock=FrozenClock()
+            )
+    number = world.account.account_number
+    told = doisoat("statement", "chain", number)
+    assert told.status == 1
+    assert f"{number} VND: 2 statements, 2026-11-02 to 2026-11-03: 1 gaps" in told.out
+    assert "it opens with 9000, the one before it closed with 5000" in told.out
+    (chain,) = doisoat("statement", "chain", number, "--json").json
+    assert [gap["kind"] for gap in chain["gaps"]] == ["balance"]
+    assert doisoat("statement", "chain", "none").status == 2
+
+
+def test_a_layout_is_proposed_saved_used_and_withdrawn(
+    installed: tuple[Doisoat, World], tmp_path: Path
+) -> None:
+    doisoat, world = installed
+    table = tmp_path / "table.csv"
+    table.write_text(
+        "Ngày giao dịch;Diễn giải;Số tiền;Số dư\n13/02/2026;DX4KT7PQ2MNA;150.000;150.000\n"
+    )
+    said = ["--account", world.account.account_number, "--currency", "vnd", "--name", "new-bank"]
+
+    assert doisoat("statement", "inspect", table).status == 3
+    assert doisoat("statement", "propose", table).status == 1
+    saved = doisoat("statement", "propose", table, *said, "--save")
+    assert (saved.status, "saved as new-bank, version 1" in saved.out) == (0, True)
+    assert "new-bank@1" in doisoat("statement", "profiles").out
+    taken = doisoat("statement", "import", table, "--json")
+    assert (taken.status, taken.json[0]["lines_added"]) == (0, 1)
+    assert doisoat("statement", "profiles", "--withdraw", "new-bank").status == 0
+    assert "new-bank" not in doisoat("statement", "profiles").out
+    assert doisoat("statement", "inspect", table).status == 3
+    assert doisoat("statement", "profiles", "--withdraw", "new-bank").status != 0
 
 
 def test_what_a_run_writes_repeats_it(installed: tuple[Doisoat, World], tmp_path: Path) -> None:

@@ -133,8 +133,10 @@ def test_a_late_line_of_a_closed_day_is_dated_to_the_next_open_day(
     compare(session, world.account, clock=clock)
     close_day(session, world.account, TUESDAY, actor=SYSTEM, clock=clock)
     late = a_line(DAY, 7_000, "den muon", bank_ref="F7")
-    receive(session, world.account, late, day=WEDNESDAY, opening=83_000, clock=clock)
+    report = receive(session, world.account, late, day=WEDNESDAY, opening=83_000, clock=clock)
 
+    assert [problem.code for problem in report.problems] == ["S027"]
+    assert f"corrections on {WEDNESDAY}" in report.problems[0].message
     entries = session.exec(
         select(JournalEntry)
         .where(col(JournalEntry.event_key).startswith("statement_line:"))

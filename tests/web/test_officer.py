@@ -238,6 +238,30 @@ def test_an_unreadable_file_is_kept_aside_with_its_reason(site: Site) -> None:
     assert "0 entries" in site.signed_in("officer2").get("/staff/statements").text
 
 
+def test_a_gap_between_statements_is_shown_until_it_closes(site_on_each: Site) -> None:
+    site = site_on_each
+    officer, today = site.signed_in("officer1"), business_day(site.clock())
+    days = [today - timedelta(days=n) for n in (3, 2, 1)]
+
+    def arrives(n: int) -> None:
+        with transaction(site.engine) as session:
+            account = session.get_one(CollectingAccount, site.city.accounts[0].id)
+            line = a_line(days[n], 5_000, f"line {n}")
+            a_statement(session, account, [line], day=days[n], opening=5_000 * n, clock=site.clock)
+
+    arrives(0)
+    arrives(2)
+    page = officer.get("/staff/statements").text
+    assert "VND\xa010,000, the one before it closed with VND\xa05,000" in page
+    assert "is missing." in page
+    assert "gaps between statements" in officer.get("/staff").text
+    assert "1 gap" not in site.signed_in("officer2").get("/staff/statements").text
+
+    arrives(1)
+    assert "No gap" in officer.get("/staff/statements").text
+    assert "gaps between statements" not in officer.get("/staff").text
+
+
 def test_a_form_without_a_file_says_so(site: Site) -> None:
     answer = site.signed_in("officer1").post("/staff/statements", data={"kind": "statement"})
     assert answer.status_code == 422
