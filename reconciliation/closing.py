@@ -18,7 +18,7 @@ from payments.models import CollectingAccount
 from reconciliation.continuity import gaps_before
 from reconciliation.engine import last_run
 from reconciliation.errors import DayNotCloseableError
-from reconciliation.models import Statement, StatementLine
+from reconciliation.models import Statement, StatementLine, is_counted
 from reconciliation.ports import BalanceCheck
 
 
@@ -113,7 +113,7 @@ def close_day(
 def _statement_of(session: Session, account: CollectingAccount, day: date) -> Statement | None:
     return session.exec(
         select(Statement)
-        .where(Statement.account_id == account.id)
+        .where(Statement.account_id == account.id, col(Statement.undone_at).is_(None))
         .where(col(Statement.from_date) <= day, col(Statement.to_date) >= day)
         .order_by(col(Statement.to_date), col(Statement.page).desc())
     ).first()
@@ -122,7 +122,7 @@ def _statement_of(session: Session, account: CollectingAccount, day: date) -> St
 def _first_opening(session: Session, account: CollectingAccount) -> int:
     first = session.exec(
         select(Statement)
-        .where(Statement.account_id == account.id)
+        .where(Statement.account_id == account.id, col(Statement.undone_at).is_(None))
         .where(col(Statement.opening_minor).is_not(None))
         .order_by(col(Statement.from_date), col(Statement.page))
     ).first()
@@ -145,6 +145,7 @@ def _bank_balance(session: Session, account: CollectingAccount, day: date) -> in
         )
         .join(LedgerTransfer, col(LedgerTransfer.entry_id) == col(JournalEntry.id))
         .where(StatementLine.account_id == account.id, col(StatementLine.booking_date) <= day)
+        .where(is_counted(col(StatementLine.statement_id)))
     )
     return int(session.exec(query).one())
 

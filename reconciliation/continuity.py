@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 
 from payments.models import CollectingAccount
 from reconciliation import identity
-from reconciliation.models import EvidenceFile, Statement, StatementLine
+from reconciliation.models import EvidenceFile, Statement, StatementLine, is_counted
 
 QUARTER: Final = timedelta(days=100)
 """As far as pages and closing look back; older gaps stay to be seen on the command line."""
@@ -86,7 +86,7 @@ def chains_of(
     query = (
         select(Statement, EvidenceFile.format)
         .join(EvidenceFile, col(EvidenceFile.id) == col(Statement.file_id))
-        .where(Statement.account_id == account.id)
+        .where(Statement.account_id == account.id, col(Statement.undone_at).is_(None))
     )
     if since is not None:
         query = query.where(col(Statement.to_date) >= since)
@@ -209,7 +209,10 @@ def _balance_on(session: Session, statement: Statement, day: date) -> int | None
     moved = session.exec(
         select(func.coalesce(func.sum(StatementLine.amount_minor), 0))
         .where(StatementLine.account_id == statement.account_id)
-        .where(StatementLine.currency == statement.currency)
+        .where(
+            StatementLine.currency == statement.currency,
+            is_counted(col(StatementLine.statement_id)),
+        )
         .where(col(StatementLine.booking_date) >= statement.from_date)
         .where(col(StatementLine.booking_date) < day)
     ).one()

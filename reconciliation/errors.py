@@ -99,6 +99,13 @@ class LayoutOpenError(ConflictError):
     title = "The layout cannot be saved yet"
 
 
+class ImportInUseError(ConflictError):
+    """Something of the import is matched, decided upon or closed: a correcting statement is due."""
+
+    code = "S008"
+    title = "The import cannot be taken back"
+
+
 class EvidenceNotFoundError(NotFoundError):
     """No such statement, report or line in this reader's scope."""
 

@@ -45,6 +45,11 @@ class LineIdentity:
         return _digest("line", self.content, str(self.occurrence))
 
 
+def again(key: str, generation: int) -> str:
+    """A key for what says the same once more after an import was taken back."""
+    return _digest("again", key, str(generation))
+
+
 def file_sha256(content: bytes) -> str:
     """The identity of a file: SHA-256 of its bytes, in hex."""
     return hashlib.sha256(content).hexdigest()

@@ -3,10 +3,18 @@
 from datetime import date, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, UniqueConstraint, text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    UniqueConstraint,
+    text,
+)
+from sqlmodel import Field, SQLModel, col, select
 
 from core.db import UtcDateTime, enum_text, unique_where
 from core.ids import new_id
@@ -119,7 +127,7 @@ class SavedLayout(SQLModel, table=True):
 
 
 class Statement(SQLModel, table=True):
-    """One statement of one account; ``held`` ones wait for a person and are not matched."""
+    """One statement of one account; one whose import was taken back is ``undone``."""
 
     __tablename__ = "statement"
 
@@ -138,6 +146,9 @@ class Statement(SQLModel, table=True):
     balance_check: BalanceCheck = Field(sa_column=Column(enum_text(BalanceCheck), nullable=False))
     line_count: int
     created_at: datetime = Field(sa_column=_instant())
+    undone_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+    undone_by: str | None = None
+    undone_reason: str | None = None
 
 
 class StatementLine(SQLModel, table=True):
@@ -160,6 +171,12 @@ class StatementLine(SQLModel, table=True):
     counterparty_account: str = ""
     bank_ref: str = ""
     reversal: bool = False
+
+
+def is_counted(statement_id: Any) -> ColumnElement[bool]:
+    """Return the condition that a line is of a statement whose import was not taken back."""
+    undone = select(Statement.id).where(col(Statement.undone_at).is_not(None))
+    return cast("ColumnElement[bool]", statement_id.not_in(undone))
 
 
 class Settlement(SQLModel, table=True):

@@ -21,6 +21,7 @@ from reconciliation.models import (
     ProviderContract,
     SettlementLine,
     StatementLine,
+    is_counted,
 )
 from reconciliation.states import ItemKind
 
@@ -172,7 +173,7 @@ def bank_rows(session: Session, account: CollectingAccount) -> list[Row]:
     """Return booked statement lines as rows of ``bank.csv``."""
     lines = session.exec(
         select(StatementLine)
-        .where(StatementLine.account_id == account.id)
+        .where(StatementLine.account_id == account.id, is_counted(col(StatementLine.statement_id)))
         .order_by(col(StatementLine.id))
     )
     return [

@@ -171,6 +171,22 @@ def chain(
     raise typer.Exit(EXIT_STATUS["held"] if any(one.gaps for one in found) else 0)
 
 
+@app.command()
+def undo(
+    file_id: Annotated[str, typer.Argument(help="The id of the file, as import printed it.")],
+    reason: Annotated[str, typer.Option(help="Why; the auditor reads it.")],
+) -> None:
+    """Take back an import as a unit, while nothing of it is matched or closed."""
+    from app.cli.context import open_context, operator
+    from core.db import transaction
+    from reconciliation.intake import undo_import
+
+    context = open_context()
+    with transaction(context.engine) as session:
+        undo_import(session, file_id, reason=reason, actor=operator(), clock=context.clock)
+    print(f"{file_id} is taken back; its lines count no more, and it can be brought in again")
+
+
 def _withdraw(name: str) -> None:
     from app.cli.context import open_context, operator
     from core.db import transaction

@@ -12,6 +12,7 @@ from sqlmodel import Session
 from app.auth.accounts import names_of
 from app.auth.sessions import SignedIn
 from app.dependencies import Importer, ReadSession, Reviewer, WordsDep
+from app.i18n import Words
 from app.pages.listing import address_of, chosen
 from app.pages.rendering import render
 from core.actors import Permission
@@ -22,9 +23,17 @@ from payments import queries as payment_queries
 from payments.channels import Channel
 from reconciliation import queries
 from reconciliation.continuity import QUARTER, chains_of
-from reconciliation.errors import AccountUnknownError
+from reconciliation.errors import AccountUnknownError, EvidenceNotFoundError
 from reconciliation.identity import normalise_account
-from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
+from reconciliation.intake import (
+    Delivery,
+    ImportReport,
+    import_settlement,
+    import_statement,
+    raw_file,
+    undo_import,
+)
+from reconciliation.models import EvidenceFile, FileKind
 from reconciliation.ports import Outcome, ParsedFile
 from reconciliation.states import ItemKind
 from scheduler.context import JobContext
@@ -110,6 +119,19 @@ def show_statement(
     known: str = "",
 ) -> Response:
     """Show one file: its statements or report, every line with its state, and every problem."""
+    return _file_page(request, session, person, words, file_id=file_id, known=bool(known))
+
+
+def _file_page(
+    request: Request,
+    session: Session,
+    person: SignedIn,
+    words: Words,
+    *,
+    file_id: str,
+    known: bool = False,
+    error: DoisoatError | None = None,
+) -> Response:
     scope = person.actor.office_path
     row = queries.get_file(session, file_id, scope=scope, reader_id=person.actor.id)
     lines = queries.list_statement_lines(session, [one.id for one in row.statements])
@@ -117,10 +139,12 @@ def show_statement(
     states = queries.states_of_items(session, ItemKind.BANK, [line.id for line in lines])
     states |= queries.states_of_items(session, ItemKind.SETTLEMENT, [one.id for one in settled])
     accounts = payment_queries.list_accounts(session, scope=scope)
+    may_import = person.actor.may(Permission.IMPORT_STATEMENTS)
     return render(
         request,
         words,
         "staff/statement.html",
+        status_code=error.status if error else HTTPStatus.OK,
         person=person,
         file=row,
         lines=lines,
@@ -128,11 +152,58 @@ def show_statement(
         states=states,
         accounts={account.id: account for account in accounts},
         names=names_of(session, [row.imported_by]),
-        known=bool(known),
+        known=known,
+        error=error,
+        may_undo=bool(row.statements) and row.outcome is Outcome.OK and may_import,
+        may_read_again=row.kind is FileKind.STATEMENT
+        and row.outcome is not Outcome.OK
+        and may_import,
         may_lay_out=row.outcome is Outcome.REFUSED
         and any(problem["code"] == LAYOUT_UNKNOWN for problem in row.report.get("problems", []))
-        and person.actor.may(Permission.IMPORT_STATEMENTS),
+        and may_import,
     )
+
+
+@router.post("/staff/statements/{file_id}/undo")
+def undo_statement(
+    request: Request,
+    file_id: str,
+    person: Importer,
+    words: WordsDep,
+    reason: Annotated[str, Form()] = "",
+) -> Response:
+    """Take back an import as a unit, while nothing of it is matched or closed."""
+    context: JobContext = request.app.state.context
+    try:
+        with transaction(context.engine) as session:
+            _require_own(session, file_id, person)
+            undo_import(session, file_id, reason=reason, actor=person.actor, clock=context.clock)
+    except DoisoatError as refusal:
+        with reading(context.engine) as session:
+            return _file_page(request, session, person, words, file_id=file_id, error=refusal)
+    return RedirectResponse(f"/staff/statements/{file_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/staff/statements/{file_id}/reading")
+def read_again(request: Request, file_id: str, person: Importer, words: WordsDep) -> Response:
+    """Read a file once more that was held or refused: what kept it may have been mended."""
+    context: JobContext = request.app.state.context
+    with reading(context.engine) as session:
+        _require_own(session, file_id, person)
+        file = session.get_one(EvidenceFile, file_id)
+        if file.kind is not FileKind.STATEMENT:
+            raise EvidenceNotFoundError
+        content, name = raw_file(file, vault=context.vault), safe_file_name(file.name)
+    try:
+        _take(context, content, name, "statement", person)
+    except DoisoatError as refusal:
+        with reading(context.engine) as session:
+            return _file_page(request, session, person, words, file_id=file_id, error=refusal)
+    return RedirectResponse(f"/staff/statements/{file_id}", HTTPStatus.SEE_OTHER)
+
+
+def _require_own(session: Session, file_id: str, person: SignedIn) -> None:
+    queries.get_file(session, file_id, scope=person.actor.office_path, reader_id=person.actor.id)
 
 
 @router.post("/staff/statements")

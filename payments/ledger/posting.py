@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
+from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from core.clock import Clock, business_day
+from core.ids import new_id
 from core.money import Money
 from payments.errors import UnbalancedEntryError
 from payments.ledger.chart import describe
@@ -93,6 +95,58 @@ def post_entry(
         for position, leg in enumerate(legs, start=1)
     )
     return entry
+
+
+def post_new(
+    session: Session, entries: Sequence[tuple[Cause, Leg, date]], *, clock: Clock
+) -> list[date]:
+    """Write many entries of one transfer each at once; returns the day each is dated to.
+
+    The causes' keys must be new: one that is known is an integrity error. A day that is closed
+    for its account moves to the first open day after it, as in :func:`post_entry`.
+    """
+    now, open_days, dated = clock(), dict[tuple[str | None, date], date](), list[date]()
+    entry_rows, transfer_rows = list[dict[str, Any]](), list[dict[str, Any]]()
+    for cause, leg, day in entries:
+        if leg.amount.amount_minor <= 0:
+            raise UnbalancedEntryError(f"{cause.key} has a transfer that moves nothing")
+        place = (cause.account_id, day)
+        if place not in open_days:
+            open_days[place] = _open_day(session, cause.account_id, day)
+        dated.append(open_days[place])
+        entry_id = new_id("jrn")
+        entry_rows.append(
+            {
+                "id": entry_id,
+                "entry_date": dated[-1],
+                "posted_at": now,
+                "event": cause.event,
+                "event_key": cause.key,
+                "account_id": cause.account_id,
+                "office_id": cause.office_id,
+                "bill_id": cause.bill_id,
+                "description": cause.description,
+                "reverses_id": None,
+                "transfer_count": 1,
+            }
+        )
+        transfer_rows.append(
+            {
+                "id": new_id("trf"),
+                "entry_id": entry_id,
+                "position": 1,
+                "debit_account": leg.debit,
+                "credit_account": leg.credit,
+                "amount_minor": leg.amount.amount_minor,
+                "currency": leg.amount.currency,
+            }
+        )
+    if entry_rows:
+        codes = {code for _, leg, _ in entries for code in (leg.debit, leg.credit)}
+        _ensure_accounts(session, codes)
+        session.execute(insert(JournalEntry), entry_rows)
+        session.execute(insert(LedgerTransfer), transfer_rows)
+    return dated
 
 
 def reverse_entry(

@@ -11,12 +11,9 @@ from core.clock import Clock
 from core.crypto import Vault
 from core.errors import MoneyFormatError
 from core.money import Currency, Money
-from payments.ledger import chart, posting
-from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.models import CollectingAccount
 from reconciliation import identity
 from reconciliation.continuity import QUARTER, GapKind, chains_of
-from reconciliation.identity import LineIdentity
 from reconciliation.intake.files import (
     Delivery,
     ImportReport,
@@ -25,22 +22,20 @@ from reconciliation.intake.files import (
     require_scope,
     store_file,
 )
+from reconciliation.intake.lines import free_statement_key, late_problems, store_lines
 from reconciliation.models import (
     EvidenceFile,
     FileKind,
     Statement,
-    StatementLine,
 )
 from reconciliation.ports import (
     LineStatus,
     Outcome,
     ParsedFile,
-    ParsedLine,
     ParsedStatement,
     Problem,
 )
 
-_KEY_BATCH: Final = 500
 _NEWS: Final = frozenset({"camt.052", "camt.054", "mt942"})
 """Kinds that tell early, and in other words, what the day's statement books."""
 _GAP_CODES: Final = {GapKind.BALANCE: "S023", GapKind.NUMBER: "S025", GapKind.DAYS: "S026"}
@@ -132,7 +127,9 @@ def _is_correction(
 ) -> bool:
     """Whether a stored statement has this one's key or place in the series, but says else."""
     key, digest = identity.statement_key(statement, kind=kind), identity.statement_digest(statement)
-    known = session.exec(select(Statement).where(Statement.statement_key == key)).first()
+    known = session.exec(
+        select(Statement).where(Statement.statement_key == key, col(Statement.undone_at).is_(None))
+    ).first()
     if known is not None:
         return known.digest != digest
     place = identity.statement_place(statement, kind=kind)
@@ -142,6 +139,7 @@ def _is_correction(
         select(Statement, EvidenceFile.format)
         .join(EvidenceFile, col(EvidenceFile.id) == col(Statement.file_id))
         .where(Statement.account_id == account.id, Statement.number == statement.number)
+        .where(col(Statement.undone_at).is_(None))
     )
     return any(
         identity.statement_place(_stated(row, account), kind=identity.statement_kind(name)) == place
@@ -217,13 +215,10 @@ def _store_statements(
         if row is None:
             report.lines_known += len(booked)
             continue
-        numbered = _numbered(session, booked, continues=continues)
-        known = _known_keys(session, [key for _, key in numbered])
-        new = [(line, key) for line, key in numbered if key not in known]
-        stored = [_store_line(session, line, key, row, account, clock=clock) for line, key in new]
-        report.lines_known += len(numbered) - len(new)
-        report.lines_added += len(new)
-        report.problems += _late(row, stored)
+        stored = store_lines(session, booked, row, account, continues=continues, clock=clock)
+        report.lines_added += stored.added
+        report.lines_known += len(booked) - stored.added
+        report.problems += late_problems(row, stored.late)
         report.problems += _gaps_beside(session, row, account)
 
 
@@ -240,30 +235,11 @@ def _continues_another(
         return False
     stored = session.exec(
         select(Statement)
-        .where(Statement.account_id == account.id)
+        .where(Statement.account_id == account.id, col(Statement.undone_at).is_(None))
         .where(col(Statement.to_date) >= statement.from_date)
     ).all()
     before = any(row.closing_minor == opening for row in stored)
     return before and not any(row.opening_minor == opening for row in stored)
-
-
-def _numbered(
-    session: Session, booked: list[tuple[ParsedLine, LineIdentity]], *, continues: bool
-) -> list[tuple[ParsedLine, str]]:
-    """Return each line with its key; in a continuing statement the count of twins goes on."""
-    if not continues:
-        return [(line, one.key) for line, one in booked]
-    used: set[str] = set()
-    numbered = []
-    for line, one in booked:
-        occurrence = one.occurrence
-        while (key := LineIdentity(one.content, occurrence).key) in used or _known_keys(
-            session, [key]
-        ):
-            occurrence += 1
-        used.add(key)
-        numbered.append((line, key))
-    return numbered
 
 
 def _statement_row(
@@ -275,8 +251,8 @@ def _statement_row(
     *,
     clock: Clock,
 ) -> Statement | None:
-    key = identity.statement_key(statement, kind=kind)
-    if session.exec(select(Statement).where(Statement.statement_key == key)).first():
+    key = free_statement_key(session, identity.statement_key(statement, kind=kind))
+    if key is None:
         return None
     row = Statement(
         file_id=file.id,
@@ -299,69 +275,6 @@ def _statement_row(
     return row
 
 
-def _store_line(
-    session: Session,
-    line: ParsedLine,
-    key: str,
-    statement: Statement,
-    account: CollectingAccount,
-    *,
-    clock: Clock,
-) -> tuple[StatementLine, JournalEntry]:
-    amount = Money.parse(format(line.amount, "f"), Currency(line.currency))
-    booked = line.booking_date or line.value_date
-    assert booked is not None  # noqa: S101 - such a file was held
-    row = StatementLine(
-        statement_id=statement.id,
-        account_id=account.id,
-        line_key=key,
-        position=line.position,
-        booking_date=booked,
-        value_date=line.value_date or booked,
-        amount_minor=amount.amount_minor,
-        currency=amount.currency.value,
-        narrative=line.narrative,
-        counterparty_name=line.counterparty_name,
-        counterparty_account=line.counterparty_account,
-        bank_ref=line.bank_reference,
-        reversal=line.reversal,
-    )
-    session.add(row)
-    session.flush()
-    bank = chart.bank(account.account_number)
-    credit = amount.amount_minor > 0
-    entry = posting.post_entry(
-        session,
-        posting.Cause(
-            event=MoneyEvent.STATEMENT_LINE,
-            key=f"statement_line:{row.id}",
-            account_id=account.id,
-            description=row.bank_ref,
-        ),
-        [
-            posting.Leg(bank, chart.SUSPENSE, amount)
-            if credit
-            else posting.Leg(chart.SUSPENSE, bank, -amount)
-        ],
-        clock=clock,
-        on=row.booking_date,
-    )
-    return row, entry
-
-
-def _late(row: Statement, stored: Sequence[tuple[StatementLine, JournalEntry]]) -> list[Problem]:
-    """Say so where lines are of days that are closed: they are corrections of a later day."""
-    late = [(line, entry) for line, entry in stored if entry.entry_date != line.booking_date]
-    if not late:
-        return []
-    days = sorted({line.booking_date for line, _ in late})
-    text = (
-        f"{len(late)} lines are of days that are closed ({days[0]} to {days[-1]}): booked as"
-        f" corrections on {max(entry.entry_date for _, entry in late)}"
-    )
-    return [Problem("S027", f"statement {row.number}", text)]
-
-
 def _gaps_beside(session: Session, row: Statement, account: CollectingAccount) -> list[Problem]:
     """Name what is missing before or after a statement that was just stored."""
     since = None if row.from_date is None else row.from_date - QUARTER
@@ -371,18 +284,6 @@ def _gaps_beside(session: Session, row: Statement, account: CollectingAccount) -
         for gap in gaps
         if row.id in (gap.after.id, gap.before.id)
     ]
-
-
-def _known_keys(session: Session, keys: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for start in range(0, len(keys), _KEY_BATCH):
-        batch = keys[start : start + _KEY_BATCH]
-        known |= set(
-            session.exec(
-                select(StatementLine.line_key).where(col(StatementLine.line_key).in_(batch))
-            )
-        )
-    return known
 
 
 def _minor(amount: Decimal | None, currency: str) -> int | None:

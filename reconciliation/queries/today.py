@@ -18,6 +18,7 @@ from reconciliation.models import (
     Mismatch,
     ReconciliationRun,
     StatementLine,
+    is_counted,
 )
 from reconciliation.queries.mismatches import LIVE, mismatch_in
 from reconciliation.states import (
@@ -149,6 +150,10 @@ def count_lines_of_day(session: Session, *, scope: str, day: date) -> tuple[int,
         func.count(),
         func.sum(amount).filter(amount > 0),
         func.sum(amount).filter(amount < 0),
-    ).where(account_in(col(StatementLine.account_id), scope), StatementLine.booking_date == day)
+    ).where(
+        account_in(col(StatementLine.account_id), scope),
+        StatementLine.booking_date == day,
+        is_counted(col(StatementLine.statement_id)),
+    )
     count, credits_minor, debits_minor = session.exec(query).one()
     return count, int(credits_minor or 0), int(debits_minor or 0)

@@ -233,6 +233,18 @@ def test_a_layout_is_proposed_saved_used_and_withdrawn(
     assert doisoat("statement", "profiles", "--withdraw", "new-bank").status != 0
 
 
+def test_an_import_is_taken_back(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
+    doisoat, world = installed
+    path = a_file(world, tmp_path)
+    file_id = doisoat("statement", "import", path, "--json").json[0]["file_id"]
+    assert doisoat("statement", "undo", file_id, "--reason", "no").status != 0
+    done = doisoat("statement", "undo", file_id, "--reason", "the wrong month")
+    assert (done.status, file_id in done.out) == (0, True)
+    assert doisoat("statement", "undo", file_id, "--reason", "the wrong month").status != 0
+    assert doisoat("statement", "import", path, "--json").json[0]["lines_added"] == 1
+    assert doisoat("ledger", "verify").status == 0
+
+
 def test_what_a_run_writes_repeats_it(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
     doisoat, world = installed
     doisoat("statement", "import", a_file(world, tmp_path, 50_000))

@@ -45,6 +45,8 @@ ACTS = {
     "/staff/payment-orders": {"officer", "approver"},
     "/staff/statements": {"officer"},
     "/staff/statements/{file_id}/layout": {"officer"},
+    "/staff/statements/{file_id}/undo": {"officer"},
+    "/staff/statements/{file_id}/reading": {"officer"},
     "/staff/jobs/{name}/runs": {"officer", "approver", "admin"},
     "/staff/messages/{message_id}/replay": {"officer", "approver", "admin"},
     "/staff/users": {"admin"},

@@ -262,6 +262,35 @@ def test_a_gap_between_statements_is_shown_until_it_closes(site_on_each: Site) -
     assert "gaps between statements" not in officer.get("/staff").text
 
 
+def test_an_import_is_taken_back_and_read_once_more(site_on_each: Site) -> None:
+    site = site_on_each
+    officer, stranger = site.signed_in("officer1"), site.signed_in("officer2")
+    golden = Path(__file__).parents[1] / "golden" / "bidv" / "two_days.csv"
+    with transaction(site.engine) as session:
+        account = session.get_one(CollectingAccount, site.city.accounts[0].id)
+        parsed = site.app.state.context.statements.parse(golden)
+        account.account_number = parsed.statements[0].account
+        session.add(account)
+    answer = officer.post(
+        "/staff/statements", files={"file": ("a.csv", golden.read_bytes(), "text/csv")}
+    )
+    place = answer.headers["location"]
+    assert "Take this import back" in officer.get(place).text
+    assert stranger.post(f"{place}/undo", data={"reason": "of another office"}).status_code == 404
+
+    without = officer.post(f"{place}/undo", data={"reason": ""})
+    assert (without.status_code, "R005" in without.text) == (422, True)
+    assert officer.post(f"{place}/undo", data={"reason": "the wrong month"}).status_code == 303
+    page = officer.get(place).text
+    assert "its import was taken back: the wrong month" in page
+    assert "Take this import back" not in page
+    assert officer.post(f"{place}/undo", data={"reason": "once more"}).status_code == 404
+
+    assert stranger.post(f"{place}/reading").status_code == 404
+    assert officer.post(f"{place}/reading").status_code == 303
+    assert "Take this import back" in officer.get(place).text
+
+
 def test_a_form_without_a_file_says_so(site: Site) -> None:
     answer = site.signed_in("officer1").post("/staff/statements", data={"kind": "statement"})
     assert answer.status_code == 422
