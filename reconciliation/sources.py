@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlmodel import Session, col, delete, select
@@ -21,12 +22,19 @@ _RESERVED: Final = frozenset({"folder", "upload"})
 """Names under which files arrive otherwise."""
 
 _ERROR_LENGTH: Final = 300
+_TURNED_AWAY: Final = frozenset({"S043", "S044"})
+"""A server that is not the one it should be, or that refuses our name and secret."""
+
+PATIENCE: Final = timedelta(hours=1)
+"""A source that turned us away is left alone for so long: who knocks on, is locked out."""
 
 
 def set_source(
     session: Session, access: SourceAccess, *, vault: Vault, actor: Actor, clock: Clock
 ) -> ConfiguredSource:
     """Write down a source, or change the one of this name; its secrets stay if none is given.
+
+    What failed before is forgotten: the next fetch asks at once.
 
     Raises:
         SourceInvalidError: the name cannot be used, or is that of a source of another kind.
@@ -44,6 +52,7 @@ def set_source(
     if source.kind is not access.kind:
         raise SourceInvalidError(f"{access.name} is of kind {source.kind}: remove it first")
     source.config = dict(access.config)
+    source.last_error_code, source.last_error = "", ""
     source.sealed = vault.encrypt(json.dumps(dict(secrets)).encode(), place=_place(source))
     session.add(source)
     session.flush()
@@ -118,6 +127,12 @@ def record_fetch(
     source.files_count += files
     source.last_error_code, source.last_error = _told(problem)
     session.add(source)
+
+
+def is_left_alone(source: ConfiguredSource, now: datetime) -> bool:
+    """Whether a source turned us away so lately that asking again would only harm."""
+    asked = source.last_fetch_at
+    return source.last_error_code in _TURNED_AWAY and asked is not None and now < asked + PATIENCE
 
 
 def list_marks(session: Session, source_id: str) -> set[str]:

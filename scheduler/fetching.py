@@ -17,6 +17,7 @@ from reconciliation.ports import FetchedFile, StatementSource
 from reconciliation.sources import (
     digest_of,
     get_source,
+    is_left_alone,
     keep_mark,
     list_marks,
     list_sources,
@@ -32,12 +33,15 @@ _logger = logging.getLogger(__name__)
 def fetch_statements(context: JobContext, due_at: datetime) -> int:
     """Take in every file that has arrived anywhere; a source that fails leaves the others.
 
+    One that turned us away less than an hour ago is not asked.
+
     Raises:
         StepsFailedError: a source or a file failed; all others are done.
     """
     del due_at  # takes up whatever waits
     with reading(context.engine) as session:
-        known = {source.name: source.id for source in list_sources(session) if source.active}
+        asked = [source for source in list_sources(session) if source.active]
+        known = {one.name: one.id for one in asked if not is_left_alone(one, context.clock())}
     count = 0
 
     def step(name: str) -> None:

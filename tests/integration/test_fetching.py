@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -199,6 +200,31 @@ def test_a_source_that_works_again_shows_no_error(office: Office, rig: SourceRig
     office.fetch()
     if not isinstance(rig, BucketRig):  # its server takes every key
         assert failed.last_error_code in {"S041", "S044"}
+    assert office.source().last_error_code == ""
+
+
+def test_a_source_that_turned_us_away_is_left_alone_for_an_hour(
+    office: Office, ssh: SshServer
+) -> None:
+    rig, asked = SftpRig(ssh), []
+
+    def counting(*given: Any) -> StatementSource:
+        asked.append(office.clock())
+        return open_source(*given)
+
+    access = rig.access()
+    office.know(replace(access, secrets={"password": "no"}))
+    assert office.fetch(counting).outcome is RunOutcome.FAILED
+    assert office.source().last_error_code == "S044"
+    office.clock.advance(minutes=59)
+    office.fetch(counting)
+    assert len(asked) == 1
+    office.clock.advance(minutes=2)
+    office.fetch(counting)
+    assert len(asked) == 2, "an hour later it is asked again"
+    office.know(access)
+    office.fetch(counting)
+    assert len(asked) == 3, "another secret is tried at once"
     assert office.source().last_error_code == ""
 
 
