@@ -29,6 +29,7 @@ from fastapi import Depends, FastAPI, Request, Response
 from sqlalchemy import event, text
 from sqlalchemy.engine import Engine
 from sqlmodel import Session
+from typing_extensions import override
 
 from adapters.gateways import vnpay_signing as signing
 from adapters.gateways.vnpay_fields import format_time
@@ -70,6 +71,7 @@ class Rows:
     inserts: dict[str, int]
     updates: dict[str, int]
 
+    @override
     def __str__(self) -> str:
         """Say it in a line."""
         said = [f"{n} into {t}" for t, n in sorted(self.inserts.items())]

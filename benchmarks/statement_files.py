@@ -44,10 +44,10 @@ class Large:
 
 def lines_of(count: int, *, with_parties: bool) -> Iterator[PrintedLine]:
     """So many movements of dong, nine of ten of them credits, each with a reference of its own."""
-    rng = random.Random(SEED)  # noqa: S311 - repeatable, not secret
+    rng = random.Random(SEED)
     for number in range(count):
         amount = rng.randrange(5, 900) * 1000
-        is_credit = rng.random() < 0.9  # noqa: PLR2004 - a share
+        is_credit = rng.random() < 0.9
         reference = f"MC{rng.randrange(10**10):010d}"
         name, payer = rng.choice(_NAMES), f"19{rng.randrange(10**10):010d}"
         yield PrintedLine(

@@ -72,10 +72,10 @@ def _walker(kind: str) -> Callable[[], Read]:
         from adapters.statements.camt_message import recognise  # noqa: PLC0415
         from adapters.statements.limits import Limits  # noqa: PLC0415
         from adapters.statements.mt940 import walk_mt940  # noqa: PLC0415
-        from adapters.statements.profiles import table_profiles  # noqa: PLC0415
         from adapters.statements.rows import text_rows  # noqa: PLC0415
         from adapters.statements.sniff import HEAD_BYTES  # noqa: PLC0415
-        from adapters.statements.tables import walk_table  # noqa: PLC0415
+        from adapters.statements.tables.profile import table_profiles  # noqa: PLC0415
+        from adapters.statements.tables.walk import walk_table  # noqa: PLC0415
         from reconciliation.ports import ParsedLine  # noqa: PLC0415
 
         profile = next(one for one in table_profiles() if one.name == "bidv")

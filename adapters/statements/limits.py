@@ -15,9 +15,10 @@ class Limits:
     ``file_bytes`` on text formats and ``workbook_bytes`` on spreadsheets as they arrive,
     ``inflated_bytes``, ``workbook_parts`` and ``workbook_cells`` on what a spreadsheet unpacks
     to. ``entry_bytes`` is the longest piece of XML between two entries. A spreadsheet's reader
-    gets ``reader_bytes`` of memory and ``reader_seconds`` plus one second per ten MiB. Of
-    ``problems`` a person is shown as many; a file with more than ``unreadable_rows`` of them is
-    of another layout. ``statements`` and ``details`` bound a file and an entry.
+    gets ``reader_bytes`` of memory and of the processor ``reader_seconds``, plus one second for
+    two MiB unpacked. Of ``problems`` a person is shown as many; a file with more than
+    ``unreadable_rows`` of them is of another layout. ``statements`` and ``details`` bound a file
+    and an entry.
     """
 
     file_bytes: int = 512 * MEBIBYTE

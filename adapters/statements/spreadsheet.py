@@ -35,7 +35,9 @@ _DAMAGE: Final = (
     struct.error,
 )
 _MAX_ROW_TEXT: Final = 16 * MEBIBYTE
-_INFLATION_PER_SECOND: Final = 10 * MEBIBYTE
+_INFLATION_PER_SECOND: Final = 2 * MEBIBYTE
+_PATIENCE: Final = 20
+"""A reader may wait for whoever takes its rows: so many times its own time, then it hangs."""
 
 
 def workbook_rows(source: BinaryIO, limits: Limits, *, is_zip: bool) -> Iterator[Row]:
@@ -129,13 +131,13 @@ def _column(letters: bytes) -> int:
 
 
 def _read_in_child(content: bytes, limits: Limits, seconds: float) -> Iterator[Row]:
-    """Give the bytes to the reader and take its rows, as long as it has time."""
+    """Give the bytes to the reader and take its rows, as long as it has time of its own."""
     # The reader is this file's neighbour, run by this interpreter, without a shell.
     command = [sys.executable, "-I", str(_READER), str(limits.reader_bytes), str(int(seconds) + 1)]
     child = subprocess.Popen(  # noqa: S603
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
-    timer = threading.Timer(seconds, child.kill)
+    timer = threading.Timer(seconds * _PATIENCE, child.kill)
     timer.start()
     try:
         with child:

@@ -1,7 +1,8 @@
 """Reading bill references, dossier codes and payout ids out of narratives, however damaged.
 
 What a narrative says is read in strengths. *Exact*: the prefix and ten symbols that agree with
-their check symbols; that proves itself. *Repaired*: everything else that leads to a known bill
+their check symbols; that proves itself, unless it takes the beginning of another word for its end
+(``MC8CSMFZE60 HO SO``: was the H dropped, or something before it?). *Repaired*: everything else that leads to a known bill
 (one wrong symbol, cut ends, swapped neighbours, a symbol too many or too few, a lost or mistyped
 prefix); it counts only where the amount agrees as well, and only if it is the only one.
 
@@ -84,6 +85,10 @@ class Text:
             frozenset(ends),
         )
 
+    def is_whole(self, start: int, end: int) -> bool:
+        """Whether a code from start to end ends with a token, or lies within one."""
+        return end in self.ends or not any(start < at < end for at in self.starts)
+
 
 class ReferenceReader:
     """Finds the known bills that a narrative names.
@@ -110,7 +115,7 @@ class ReferenceReader:
         unknown = []
         for start in self._anchors(text.compact):
             code = text.compact[start : start + CODE_LENGTH]
-            if is_codeword(code):
+            if is_codeword(code) and text.is_whole(start, start + CODE_LENGTH):
                 bill = self._by_code.get(code)
                 if bill is None:
                     unknown.append((start, code))

@@ -1,6 +1,7 @@
 """Workbooks are read within limits or refused."""
 
 import io
+import time
 import zipfile
 from collections.abc import Callable
 from datetime import date
@@ -188,3 +189,12 @@ def test_many_parts_are_refused() -> None:
         list(workbook_rows(buffer, Limits(), is_zip=True))
 
     assert str(refused.value.problem.code) == "S109"
+
+
+def test_a_slow_taker_does_not_use_up_the_readers_time() -> None:
+    """The limit is on what the reader works, not on how long its rows are waited for."""
+    content = bidv(*[[date(2026, 3, 2), None, 1000, 1000, "x" * 200]] * 2_000)
+    rows = workbook_rows(io.BytesIO(content), Limits(reader_seconds=0.1), is_zip=True)
+    first = next(rows)
+    time.sleep(1.5)  # the pipe is full, and the reader waits
+    assert 1 + sum(1 for _ in rows) == 2_004, first

@@ -4,9 +4,9 @@ import datetime as dt
 
 import pytest
 
+from benchmarks.matching.noise import DIRECT
+from benchmarks.matching.world import AS_OF, Row, World
 from tests.support.labelled import Outcome, decide
-from tests.support.labelled_direct import DIRECT
-from tests.support.labelled_world import AS_OF, Row, World
 
 DAY = AS_OF - dt.timedelta(days=10)
 
@@ -386,3 +386,19 @@ def test_a_dead_bill_with_several_attempts_flags_the_line_and_names_them() -> No
     assert outcome.type_of("direct", line) == "status_mismatch"
     assert related == f"payment:{one['payment_id']};payment:{two['payment_id']}"
     assert outcome.type_of("direct", one) == outcome.type_of("direct", two) == ""
+
+
+def test_the_beginning_of_the_next_word_does_not_prove_a_reference() -> None:
+    """``MC8CSMFZE60 HO SO``: a dropped symbol of one bill, or the H belongs to another."""
+    world = World()
+    meant = world.pay(reference="MC8CSMHFZE60", amount=50_000)
+    world.pay(reference="MC8CSMFZE60H", amount=75_000)
+    line = world.line(50_000, "NOP PHI MC8CSMFZE60 HO SO")
+    assert decide(world).matched("direct", meant, line) == "narrative_reference_repaired"
+
+
+def test_a_reference_in_pieces_is_whole_if_its_last_piece_is() -> None:
+    world = World()
+    pay = world.pay(reference="MC8CSMFZE60H", amount=50_000)
+    line = world.line(50_000, "NOP PHI MC8C SMFZE 60H HO SO")
+    assert decide(world).matched("direct", pay, line) == "narrative_reference"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.matching.world import CONTRACTS, World
 from reconciliation.errors import MatchInputError
 from reconciliation.matching.columns import MATCH_COLUMNS, MISMATCH_COLUMNS
 from reconciliation.matching.decisions import Decisions
@@ -15,7 +16,6 @@ from reconciliation.matching.reasons import ENGLISH, sentence
 from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 from tests.support.labelled import decide, inputs_of
-from tests.support.labelled_world import CONTRACTS, World
 
 RULE = {"pattern": "(", "side": "debit", "name": "x"}
 ODD = {"pattern": "x", "type": "reversal"}

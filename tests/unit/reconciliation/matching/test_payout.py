@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.matching.world import AS_OF, CONTRACTS, Row, World
 from reconciliation.matching import sums
 from tests.support.labelled import decide
-from tests.support.labelled_world import AS_OF, CONTRACTS, Row, World
 
 DAY = AS_OF - dt.timedelta(days=20)
 VNPAY = {"counterparty_name": "CTY CP GIAI PHAP THANH TOAN", "counterparty_account": "1120000012"}

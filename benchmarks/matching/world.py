@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,22 @@ CONTRACTS: dict[str, Any] = {
             "payout_accounts": ["1120000012"],
             "payout_names": ["CTY CP GIAI PHAP THANH TOAN"],
         },
+        "momo": {
+            "rate_bps": 130,
+            "fixed": 0,
+            "rounding": "half_up",
+            "settlement_days": 1,
+            "payout_accounts": ["1120000034"],
+            "payout_names": ["CTY CP DICH VU DI DONG"],
+        },
+        "zalopay": {
+            "rate_bps": 120,
+            "fixed": 0,
+            "rounding": "half_up",
+            "settlement_days": 1,
+            "payout_accounts": ["1120000056"],
+            "payout_names": ["CTY CP ZION"],
+        },
         "stripe": {
             "rate_bps": 290,
             "fixed": 7_500,
@@ -58,11 +75,15 @@ class World:
     bank: list[Row] = field(default_factory=list)
     noise: dict[Key, str] = field(default_factory=dict)
     required: list[frozenset[Key]] = field(default_factory=list)
+    allowed: list[frozenset[Key]] = field(default_factory=list)
+    """Matches that are right and need not be made."""
     flagged: dict[Key, frozenset[str]] = field(default_factory=dict)
     references: set[str] = field(default_factory=set)
     copies: list[tuple[Row, Row]] = field(default_factory=list)
     """Settlement lines reported twice: the copy and its original."""
     kind: str = ""
+    span: int = 25
+    """As many days before the run the first item may lie."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
 
     # --- raw material -----------------------------------------------------------------------
@@ -77,7 +98,7 @@ class World:
 
     def day(self, *, latest: int = 8) -> dt.date:
         """A day long enough before the run to be overdue."""
-        return AS_OF - dt.timedelta(days=self.rng.randint(latest, 25))
+        return AS_OF - dt.timedelta(days=self.rng.randint(latest, self.span))
 
     def pay(self, **given: Any) -> Row:
         """Record a payment; what is not given is plain."""
@@ -162,9 +183,42 @@ class World:
         for key in keys:
             self.noise[key] = self.kind
 
+    def may_match(self, layer: str, *rows: Row) -> None:
+        """These rows are rightly one match, and rightly flagged."""
+        self.allowed.append(frozenset(self.key(layer, row) for row in rows))
+        self.free(layer, *rows)
+
+    def free(self, layer: str, *rows: Row) -> None:
+        """These rows may be flagged as anything."""
+        for row in rows:
+            self.noise[self.key(layer, row)] = self.kind
+
     def flag(self, types: str, layer: str, *rows: Row) -> None:
         """Each of these rows has to be flagged with one of the types, joined by ``|``."""
         for row in rows:
             key = self.key(layer, row)
             self.flagged[key] = frozenset(types.split("|"))
             self.noise[key] = self.kind
+
+    def truth(self) -> Iterator[tuple[str, str, str, str, str, str]]:
+        """Layer, group, kind, id, label and noise of every item that anything is said of.
+
+        The label is ``matched`` or ``may_match`` with a group, else the right mismatch types, or
+        ``*`` where any is right.
+
+        Raises:
+            ValueError: an item must be matched and flagged; a mistake in a kind of noise.
+        """
+        spoken: set[Key] = set()
+        labelled = [(keys, "matched") for keys in self.required]
+        labelled += [(keys, "may_match") for keys in self.allowed]
+        for number, (keys, label) in enumerate(labelled):
+            for key in sorted(keys):
+                if key in self.flagged or key in spoken:
+                    raise ValueError(f"{key} has two ends: {self.noise[key]}")
+                spoken.add(key)
+                yield (key[0], f"n{number}", *key[1:], label, self.noise[key])
+        for key, noise in self.noise.items():
+            if key not in spoken:
+                label = "|".join(sorted(self.flagged.get(key, {"*"})))
+                yield (key[0], "", *key[1:], label, noise)

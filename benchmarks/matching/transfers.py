@@ -4,8 +4,8 @@ import datetime as dt
 import random
 from collections.abc import Callable
 
+from benchmarks.matching.world import AS_OF, LEVELS, World
 from payments.references import ALPHABET, new_reference
-from tests.support.labelled_world import AS_OF, LEVELS, World
 
 DIRECT: dict[str, Callable[[World], None]] = {}
 

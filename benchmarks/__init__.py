@@ -1,0 +1,1 @@
+"""How fast and how well, measured beside a floor and beside others; never part of a test."""
