@@ -1,10 +1,11 @@
 """Reading bill references, dossier codes and payout ids out of narratives, however damaged.
 
 What a narrative says is read in strengths. *Exact*: the prefix and ten symbols that agree with
-their check symbols; that proves itself, unless it takes the beginning of another word for its end
-(``MC8CSMFZE60 HO SO``: was the H dropped, or something before it?). *Repaired*: everything else that leads to a known bill
-(one wrong symbol, cut ends, swapped neighbours, a symbol too many or too few, a lost or mistyped
-prefix); it counts only where the amount agrees as well, and only if it is the only one.
+their check symbols; that proves itself, unless the beginning of another word would be its end
+(``MC8CSMFZE60 HO SO``: was the H dropped, or something before it?). *Repaired*: everything else
+that leads to a known bill (one wrong symbol, cut ends, swapped neighbours, a symbol too many or
+too few, a lost or mistyped prefix); it counts only where the amount agrees as well, and only if it
+is the only one.
 
 False positives of one repaired reading, N known bills: an anchored window of ten symbols reaches
 about 311 words by one wrong symbol, 320 by a missing one, 20 by a swap or a symbol too many, so a
