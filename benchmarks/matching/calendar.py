@@ -85,10 +85,11 @@ def _bundles(world: World, provider: str) -> dict[dt.date, list[list[Row]]]:
         waiting = rest + lines
         while waiting:
             bundle, waiting = waiting[:LINES], waiting[LINES:]
-            if payouts.net(bundle) <= 0:
-                rest = bundle + waiting
+            while payouts.net(bundle) <= 0 and waiting:
+                bundle.append(waiting.pop(0))
+            rest = bundle if payouts.net(bundle) <= 0 else []
+            if rest:
                 break
-            rest = []
             payouts.assign(bundle, f"{provider[:2].upper()}{day:%y%m%d}N{len(days[day]):04}", day)
             days[day].append(bundle)
     if rest:  # what is left owes us nothing: a last payout that is not paid yet
