@@ -23,6 +23,7 @@ from payments.models import Bill, Payment
 from payments.states import PaymentStatus
 
 _STARTS: Final = 4
+_ATTEMPTS: Final = 3
 _THOUSAND: Final = 1000
 _WARDS: Final = {ward.code: ward for ward in WARDS}
 
@@ -94,8 +95,12 @@ class People:
     def _attempt(
         self, bill: PlannedBill, rail: Rail, number: int, faults: tuple[Fault, ...] = ()
     ) -> Payment:
-        """Begin an attempt by the citizen's form, or find it where it was begun before."""
+        """Begin an attempt by the citizen's form, or find it where it was begun before.
+
+        One that stays in doubt is left to the scheduler, and the citizen tries again.
+        """
         reference = self._reference(bill)
+        payment: Payment | None = None
         if faults:
             self._force(rail, f"{reference}-{number}", faults, drawn_as=f"{bill.key}-{number}")
         form = {"rail": rail.value, "try_again": "1" if number > 1 else ""}
@@ -107,7 +112,10 @@ class People:
             answer = self._caller.submit(url, form)
             if not answer.is_redirect:
                 raise DemonstrationError(f"{bill.key}: HTTP {answer.status_code} to the pay form")
-        raise DemonstrationError(f"{bill.key}: attempt {number} was not begun")
+        if payment is None or number >= _ATTEMPTS:
+            raise DemonstrationError(f"{bill.key}: attempt {number} was not begun")
+        # the channel had opened it when we were killed, and tells its address only once
+        return self._attempt(bill, rail, number + 1, faults)
 
     def _force(
         self, rail: Rail, reference: str, faults: tuple[Fault, ...], *, drawn_as: str
