@@ -199,9 +199,13 @@ def _powers() -> tuple[list[int], list[int]]:
     return exponents, logarithms
 
 
-_EXP, _LOG = _powers()
+EXPONENTS, LOGARITHMS = _powers()
+"""``EXPONENTS[n]`` is α^n, and ``LOGARITHMS[α^n]`` is n (of zero, which has none, 0)."""
 _TIMES: Final = tuple(
-    tuple(_EXP[(_LOG[value] + root) % _FIELD] if value else 0 for value in range(_FIELD + 1))
+    tuple(
+        EXPONENTS[(LOGARITHMS[value] + root) % _FIELD] if value else 0
+        for value in range(_FIELD + 1)
+    )
     for root in range(CHECK_SYMBOLS)
 )
 """``_TIMES[r][v]`` is v · α^r."""
@@ -224,8 +228,8 @@ def _single_error(syndromes: tuple[int, int, int]) -> tuple[int, int] | None:
         return 0, 0
     if not (zero and one and two):
         return None
-    locator = (_LOG[one] - _LOG[zero]) % _FIELD
+    locator = (LOGARITHMS[one] - LOGARITHMS[zero]) % _FIELD
     place = CODE_LENGTH - 1 - locator
-    if place < 0 or (_LOG[two] - _LOG[one]) % _FIELD != locator:
+    if place < 0 or (LOGARITHMS[two] - LOGARITHMS[one]) % _FIELD != locator:
         return None
     return place, zero

@@ -1,0 +1,296 @@
+"""Reading bill references out of many narratives at once, with numpy instead of a loop.
+
+It reads what ``narrative.ReferenceReader`` reads one by one, which says the rules and their
+arithmetic; a property test holds the two together.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from payments.references import ALPHABET, CODE_LENGTH, DATA_SYMBOLS, canonical
+from reconciliation.matching import codes
+from reconciliation.matching.codes import Bools, Ints, Symbols
+from reconciliation.matching.narrative import Reading
+from reconciliation.matching.texts import Folded
+
+_ALL: Final = np.arange(len(ALPHABET), dtype=np.uint8)
+
+
+NOTHING: Final = Reading()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownBills:
+    """The distinct references of all payments; a bill is its index among them.
+
+    ``numbers`` are the codes of all references that have one, ascending: bills 0 to n - 1. The
+    others, of an older system, follow: ``odd`` tells the bill of each in canonical spelling.
+    """
+
+    prefix: str
+    numbers: Ints
+    odd: Mapping[str, int]
+
+    @classmethod
+    def of(cls, references: Iterable[str], prefix: str) -> tuple["KnownBills", list[int]]:
+        """Known bills from references, with the bill of each reference, -1 if it is empty."""
+        spelled = pa.array(references, type=pa.large_string())
+        known, bills = cls.from_column(spelled, prefix)
+        return known, bills.tolist()
+
+    @classmethod
+    def from_column(cls, references: pa.LargeStringArray, prefix: str) -> "tuple[KnownBills, Ints]":
+        """The same for a column of references that repeat."""
+        number = _numbers(references, canonical(prefix))
+        whole = number >= 0
+        numbers = np.unique(number[whole])
+        bills = np.full(len(number), -1, dtype=np.int64)
+        bills[whole] = np.searchsorted(numbers, number[whole])
+        odd: dict[str, int] = {}
+        rest = np.flatnonzero(~whole)
+        texts = [canonical(text) for text in references.take(pa.array(rest)).to_pylist()]
+        for text in sorted({text for text in texts if text}):
+            odd[text] = len(numbers) + len(odd)
+        bills[rest] = [odd.get(text, -1) for text in texts]
+        return cls(canonical(prefix), numbers, odd), bills
+
+    def __len__(self) -> int:
+        return len(self.numbers) + len(self.odd)
+
+    def reference(self, bill: int) -> str:
+        """The reference of a bill in canonical spelling."""
+        if bill < len(self.numbers):
+            return self.prefix + codes.spell(int(self.numbers[bill]))
+        return next(text for text, index in self.odd.items() if index == bill)
+
+    def find(self, numbers: Ints) -> Ints:
+        """The bill of each code, -1 where it is nobody's."""
+        if not len(self.numbers):
+            return np.full(len(numbers), -1, dtype=np.int64)
+        at = np.minimum(np.searchsorted(self.numbers, numbers), len(self.numbers) - 1)
+        return np.where(self.numbers[at] == numbers, at, -1)
+
+
+def _numbers(references: pa.LargeStringArray, prefix: str) -> Ints:
+    """The code of each reference that is the prefix and a codeword, else -1."""
+    number = np.full(len(references), -1, dtype=np.int64)
+    folded = Folded.of(references)
+    begin, size = folded.begin[:-1], np.diff(folded.begin)
+    rows = np.flatnonzero(size == len(prefix) + CODE_LENGTH)
+    rows = rows[_stand_at(folded, begin[rows], prefix)]
+    symbols = folded.window(begin[rows] + len(prefix), CODE_LENGTH)
+    right = codes.are_codewords(symbols)
+    number[rows[right]] = codes.pack(symbols[right])
+    return number
+
+
+def _stand_at(folded: Folded, at: Ints, text: str) -> Bools:
+    """At which places this canonical text stands; they have room for it."""
+    stands = np.ones(len(at), dtype=bool)
+    for step, letter in enumerate(text.encode("ascii")):
+        stands &= folded.canonical[at + step] == letter
+    return stands
+
+
+class BatchReader:
+    """Finds the known bills that narratives name."""
+
+    def __init__(self, known: KnownBills) -> None:
+        self.known = known
+
+    def read(self, texts: pa.LargeStringArray) -> list[Reading]:
+        """What each text names."""
+        return _Batch(self.known, Folded.of(texts)).readings()
+
+
+class _Batch:
+    """One batch of narratives, read step by step; each step finds codes in lines."""
+
+    def __init__(self, known: KnownBills, folded: Folded) -> None:
+        self.known = known
+        self.folded = folded
+        self.prefix = known.prefix
+        self.lines: list[Ints] = []
+        self.numbers: list[Ints] = []
+        self.at, self.line, self.room = self._anchors()
+
+    def _anchors(self) -> tuple[Ints, Ints, Ints]:
+        """Where a code may start, right after each prefix: place, line, and the symbols left."""
+        folded, size = self.folded, len(self.prefix)
+        place = np.arange(len(folded.line) - size + 1 if len(folded.line) >= size else 0)
+        line = folded.line[np.minimum(place, max(len(folded.line) - 1, 0))]
+        place = place[folded.ends_of(line) - place >= size]
+        place = place[_stand_at(folded, place, self.prefix)]
+        place = place[place < len(folded.line)]
+        line = folded.line[place]
+        at = place + size
+        return at, line, folded.ends_of(line) - at
+
+    def readings(self) -> list[Reading]:
+        """Put together what every step finds."""
+        exact, unknown = self._whole()
+        self._near_anchors()
+        self._cut_right()
+        self._bare_tokens()
+        self._cut_left()
+        self._windows()
+        lines, numbers = np.concatenate(self.lines), np.concatenate(self.numbers)
+        bills = self.known.find(numbers)
+        repaired: dict[int, set[int]] = defaultdict(set)
+        for line, bill in zip(lines[bills >= 0].tolist(), bills[bills >= 0].tolist(), strict=True):
+            repaired[line].add(bill)
+        odd = self._odd_tokens()
+        found = [NOTHING] * len(self.folded)
+        for line in {*exact, *unknown, *repaired, *odd}:
+            places = exact.get(line, {})
+            named = set(places.values()) | odd.get(line, set())
+            free = {
+                code
+                for at, code in unknown.get(line, ())
+                if not any(abs(at - other) < CODE_LENGTH for other in places)
+            }
+            maybe = repaired.get(line, set()) - named
+            found[line] = Reading(tuple(sorted(named)), tuple(sorted(maybe)), tuple(sorted(free)))
+        return found
+
+    def _found(self, line: Ints, numbers: Ints) -> None:
+        self.lines.append(line)
+        self.numbers.append(numbers)
+
+    def _whole(self) -> tuple[dict[int, dict[int, int]], dict[int, list[tuple[int, str]]]]:
+        """Whole references: by line the bill at each place, and the codes nobody has."""
+        full = np.flatnonzero(self.room >= CODE_LENGTH)
+        at = self.at[full]
+        right = codes.are_codewords(self.folded.window(at, CODE_LENGTH))
+        at, line = at[right], self.line[full][right]
+        whole = self.folded.last[at + CODE_LENGTH - 1]
+        inside = self.folded.starts[at[:, None] + np.arange(1, CODE_LENGTH)]
+        whole |= ~inside.any(axis=1)
+        at, line = at[whole], line[whole]
+        numbers = codes.pack(self.folded.window(at, CODE_LENGTH))
+        exact: dict[int, dict[int, int]] = defaultdict(dict)
+        unknown: dict[int, list[tuple[int, str]]] = defaultdict(list)
+        bills = self.known.find(numbers)
+        for one, place, number, bill in zip(
+            line.tolist(), at.tolist(), numbers.tolist(), bills.tolist(), strict=True
+        ):
+            if bill >= 0:
+                exact[one][place] = bill
+            else:
+                unknown[one].append((place, codes.spell(number)))
+        return exact, unknown
+
+    def _near_anchors(self) -> None:
+        """One slip of the fingers after the prefix: a symbol wrong, swapped, extra or missing."""
+        for length, slips in (
+            (CODE_LENGTH, (codes.corrected, codes.swapped)),
+            (CODE_LENGTH + 1, (codes.shortened,)),
+            (CODE_LENGTH - 1, (codes.filled,)),
+        ):
+            full = np.flatnonzero(self.room >= length)
+            window = self.folded.window(self.at[full], length)
+            for slip in slips:
+                rows, numbers = slip(window)
+                self._found(self.line[full][rows], numbers)
+
+    def _cut_right(self) -> None:
+        """Codes whose last one to three symbols were cut off, at the end of a token."""
+        for length in range(DATA_SYMBOLS, CODE_LENGTH):
+            full = np.flatnonzero(self.room >= length)
+            full = full[self.folded.last[self.at[full] + length - 1]]
+            window = self.folded.window(self.at[full], length)
+            full, window = full[_plain(window)], window[_plain(window)]
+            whole = _beside(window[:, :DATA_SYMBOLS], codes.completed(window[:, :DATA_SYMBOLS]))
+            agrees = (whole[:, :length] == window).all(axis=1)
+            self._found(self.line[full][agrees], codes.pack(whole[agrees]))
+        last = np.flatnonzero(self.room == CODE_LENGTH - 1)
+        window = np.repeat(self.folded.window(self.at[last], CODE_LENGTH - 1), len(_ALL), axis=0)
+        ends = np.tile(_ALL, len(last))[:, None]
+        rows, numbers = codes.corrected(_beside(window, ends))
+        self._found(self.line[last][rows // len(_ALL)], numbers)
+
+    def _bare_tokens(self) -> None:
+        """Codes of tokens that are a reference with its prefix damaged or lost."""
+        start, length = self.folded.tokens()
+        for extra in range(len(self.prefix) + 1):
+            at = start[length == CODE_LENGTH + extra]
+            damaged = self._is_prefix_damaged(at, extra)
+            rows, numbers = codes.corrected(self.folded.window(at[damaged] + extra, CODE_LENGTH))
+            self._found(self.folded.line[at[damaged][rows]], numbers)
+        if self.prefix:
+            at = start[length == CODE_LENGTH + len(self.prefix)]
+            self._swapped_with_prefix(at)
+
+    def _is_prefix_damaged(self, at: Ints, extra: int) -> Bools:
+        """Whether what stands before the code is the end of the prefix, or the prefix mistyped."""
+        size = len(self.prefix)
+        damaged = _stand_at(self.folded, at, self.prefix[size - extra :])
+        if extra != size or size < 2:  # noqa: PLR2004 - one character alone says nothing
+            return damaged
+        letters = np.frombuffer(self.prefix.encode("ascii"), dtype=np.uint8)
+        head = self.folded.canonical[at[:, None] + np.arange(size)]
+        damaged |= (head != letters).sum(axis=1) == 1
+        for place in range(size - 1):
+            other = head.copy()
+            other[:, [place, place + 1]] = other[:, [place + 1, place]]
+            damaged |= (other == letters).all(axis=1)
+        return damaged
+
+    def _swapped_with_prefix(self, at: Ints) -> None:
+        """The prefix's last character and the code's first have changed places."""
+        size = len(self.prefix)
+        at = at[_stand_at(self.folded, at, self.prefix[:-1])]
+        at = at[self.folded.canonical[at + size] == ord(self.prefix[-1])]
+        first = self.folded.symbols[at + size - 1][:, None]
+        whole = _beside(first, self.folded.window(at + size + 1, CODE_LENGTH - 1))
+        right = codes.are_codewords(whole)
+        self._found(self.folded.line[at[right]], codes.pack(whole[right]))
+
+    def _cut_left(self) -> None:
+        """The code whose first symbols, with the prefix, were cut off at the narrative's start."""
+        start, length = self.folded.tokens()
+        first = start == self.folded.begin[:-1][self.folded.line[start]]
+        for size in range(DATA_SYMBOLS, CODE_LENGTH):
+            at = start[first & (length == size)]
+            window = self.folded.window(at, size)
+            at, window = at[_plain(window)], window[_plain(window)]
+            last = window[:, size - DATA_SYMBOLS :]
+            whole = _beside(codes.preceded(last), last)
+            agrees = (whole[:, CODE_LENGTH - size :] == window).all(axis=1)
+            self._found(self.folded.line[at[agrees]], codes.pack(whole[agrees]))
+
+    def _windows(self) -> None:
+        """Whole codes anywhere, the prefix lost."""
+        symbols = self.folded.symbols
+        total = np.zeros(len(symbols) + 1, dtype=np.uint8)
+        np.bitwise_xor.accumulate(symbols, out=total[1:])
+        at = np.flatnonzero(total[CODE_LENGTH:] == total[:-CODE_LENGTH])
+        at = at[self.folded.ends_of(self.folded.line[at]) - at >= CODE_LENGTH]
+        window = self.folded.window(at, CODE_LENGTH)
+        right = codes.are_codewords(window)
+        self._found(self.folded.line[at[right]], codes.pack(window[right]))
+
+    def _odd_tokens(self) -> dict[int, set[int]]:
+        """References of another shape (of an older system) stand as a token of their own."""
+        found: dict[int, set[int]] = defaultdict(set)
+        if self.known.odd:
+            start, length = self.folded.tokens()
+            fits = np.isin(length, [len(text) for text in self.known.odd])
+            for at, size in zip(start[fits].tolist(), length[fits].tolist(), strict=True):
+                bill = self.known.odd.get(self.folded.text(at, size))
+                if bill is not None:
+                    found[int(self.folded.line[at])].add(bill)
+        return found
+
+
+def _plain(window: Symbols) -> Bools:
+    return np.asarray((window < codes.STRANGE).all(axis=1), dtype=bool)
+
+
+def _beside(left: Symbols, right: Symbols) -> Symbols:
+    return np.concatenate([left, right], axis=1)

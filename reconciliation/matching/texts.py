@@ -1,0 +1,201 @@
+"""Columns of text, looked at one by one where they are rare and all at once where not."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from payments.references import VALUES, fold
+from reconciliation.matching.codes import STRANGE, Bools, Ints, Symbols
+
+Bytes = NDArray[np.uint8]
+
+_LETTERS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LOOK_ALIKES: Final = ((b"O", b"0"), (b"I", b"1"), (b"L", b"1"))
+
+
+def _word_table() -> Bools:
+    table = np.zeros(256, dtype=bool)
+    table[list(_LETTERS)] = True
+    return table
+
+
+def _canonical_table() -> Bytes:
+    table = np.arange(256, dtype=np.uint8)
+    for letter, digit in _LOOK_ALIKES:
+        table[letter[0]] = digit[0]
+    return table
+
+
+def _symbol_table() -> Bytes:
+    table = np.full(256, STRANGE, dtype=np.uint8)
+    for symbol, value in VALUES.items():
+        table[ord(symbol)] = value
+    return table
+
+
+_IS_WORD: Final = _word_table()
+_CANONICAL: Final = _canonical_table()
+_SYMBOL: Final = _symbol_table()
+_IS_DIGIT: Final = np.asarray([chr(n) in "0123456789" for n in range(256)])
+
+
+class TextColumn:
+    """One column of text, none of it null, kept once and read where needed."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, values: Any) -> None:
+        array = pa.array(values, type=pa.large_string())
+        self.array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    def __getitem__(self, row: int) -> str:
+        return str(self.array[int(row)].as_py())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.array.to_pylist())
+
+    def at(self, rows: Ints) -> pa.LargeStringArray:
+        """The texts of some rows."""
+        return self.array.take(pa.array(rows))
+
+    def equals(self, text: str) -> Bools:
+        """Where this text stands."""
+        return as_bools(pc.equal(self.array, pa.scalar(text, type=pa.large_string())))
+
+    def is_in(self, texts: Iterable[str]) -> Bools:
+        """Where one of these texts stands."""
+        return as_bools(pc.is_in(self.array, value_set=pa.array(texts, type=pa.large_string())))
+
+    def numbered(self) -> tuple[Ints, "TextColumn"]:
+        """Each row's number among the distinct texts in order of appearance, and these."""
+        encoded = self.array.dictionary_encode()
+        return as_ints(encoded.indices), TextColumn(encoded.dictionary)
+
+
+def as_bools(values: Any) -> Bools:
+    """An arrow array of truth values without nulls."""
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def as_ints(values: Any) -> Ints:
+    """An arrow array of whole numbers without nulls."""
+    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """Many texts, folded and cut into tokens of letters and digits, all of them one after another.
+
+    Attributes:
+        plain: the letters and digits of all texts as they stood, in capitals, as ASCII.
+        canonical: the same, look-alikes read as digits.
+        symbols: the same as symbols of a code; what is none is ``STRANGE``.
+        line: which text each character is of.
+        begin: where each text begins; one more says where the last one ends.
+        starts: whether a token starts with this character.
+        last: whether a token ends with this character.
+    """
+
+    plain: Bytes
+    canonical: Bytes
+    symbols: Symbols
+    line: Ints
+    begin: Ints
+    starts: Bools
+    last: Bools
+
+    @classmethod
+    def of(cls, texts: pa.LargeStringArray) -> Self:
+        """Fold texts; see ``payments.references.fold``."""
+        data, offsets = _bytes_of(_folded(texts))
+        size = np.diff(offsets)
+        word = _IS_WORD[data]
+        line = np.repeat(np.arange(len(size)), size)[word]
+        before = np.zeros(len(data), dtype=bool)
+        before[1:] = word[:-1]
+        before[offsets[:-1][size > 0]] = False
+        after = np.zeros(len(data), dtype=bool)
+        after[:-1] = word[1:]
+        after[(offsets[1:] - 1)[size > 0]] = False
+        plain = data[word]
+        canonical = _CANONICAL[plain]
+        begin = np.zeros(len(size) + 1, dtype=np.int64)
+        begin[1:] = np.cumsum(np.bincount(line, minlength=len(size)))
+        return cls(plain, canonical, _SYMBOL[canonical], line, begin, ~before[word], ~after[word])
+
+    def __len__(self) -> int:
+        return len(self.begin) - 1
+
+    def ends_of(self, line: Ints) -> Ints:
+        """Where these texts end."""
+        return self.begin[line + 1]
+
+    def window(self, at: Ints, length: int) -> Symbols:
+        """The symbols from each place on."""
+        seen: Symbols = self.symbols[at[:, None] + np.arange(length)]
+        return seen
+
+    def tokens(self) -> tuple[Ints, Ints]:
+        """Where each token starts, and how long it is."""
+        start = np.flatnonzero(self.starts)
+        return start, np.flatnonzero(self.last) + 1 - start
+
+    def number_starts(self, at: Ints) -> Bools:
+        """Whether no digit touches these places from the left."""
+        free = self.starts[at].copy()
+        rest = np.flatnonzero(~free)
+        free[rest] = ~_IS_DIGIT[self.plain[at[rest] - 1]]
+        return free
+
+    def number_ends(self, end: Ints) -> Bools:
+        """Whether no digit touches these ends from the right."""
+        free = self.last[end - 1].copy()
+        rest = np.flatnonzero(~free)
+        free[rest] = ~_IS_DIGIT[self.plain[end[rest]]]
+        return free
+
+    def is_digit(self, at: Ints) -> Bools:
+        """Whether a digit stands there."""
+        return np.asarray(_IS_DIGIT[self.plain[at]], dtype=bool)
+
+    def hashes(self, at: Ints, length: int) -> NDArray[np.uint64]:
+        """A number for the canonical text of this length from each place on; equal for equals."""
+        found = np.zeros(len(at), dtype=np.uint64)
+        for step in range(length):
+            found = found * _FACTOR + self.canonical[at + step]
+        return found
+
+    def text(self, at: int, length: int) -> str:
+        """The canonical text from a place on."""
+        return bytes(self.canonical[at : at + length]).decode("ascii")
+
+
+_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    upper = pc.ascii_upper(texts)
+    odd = pc.invert(pc.string_is_ascii(texts))
+    said = [fold(text) for text in texts.filter(odd).to_pylist()]
+    if not said:
+        return upper
+    return pc.replace_with_mask(upper, odd, pa.array(said, type=pa.large_string()))
+
+
+def _bytes_of(texts: pa.LargeStringArray) -> tuple[Bytes, Ints]:
+    """The bytes of all texts, and where each begins in them."""
+    _, offsets, data = texts.buffers()
+    if not len(texts) or data is None:
+        return np.zeros(0, dtype=np.uint8), np.zeros(len(texts) + 1, dtype=np.int64)
+    first = texts.offset
+    places = np.frombuffer(offsets, dtype=np.int64)[first : first + len(texts) + 1]
+    content = np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]]
+    return content, places - places[0]

@@ -1,0 +1,73 @@
+"""Many narratives read at once are read as each of them is alone."""
+
+import random
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from payments.references import ALPHABET, new_reference
+from reconciliation.matching import codes
+from reconciliation.matching.narrative import Reading, ReferenceReader, Text
+from reconciliation.matching.narratives import BatchReader, KnownBills
+
+WORDS = ("NOP PHI", "mbvcb.123.456.", "Đặng", "HO SO 12", "\u200b", "１２", "0901234567", "-", " ")
+ODD = ["OLD-77001", "MCBROKEN"]
+
+
+def _spoil(rng: random.Random, text: str) -> str:
+    at = rng.randrange(len(text) + 1)
+    other = rng.choice(ALPHABET + "OILU .-")
+    return rng.choice(
+        (
+            text,
+            text.lower(),
+            text[:at],
+            text[at:],
+            text[:at] + text[at + 1 :],
+            text[:at] + other + text[at:],
+            text[:at] + other + text[at + 1 :],
+            text[:at] + text[at : at + 2][::-1] + text[at + 2 :],
+            " ".join(text),
+        )
+    )
+
+
+def _narrative(rng: random.Random, bills: list[str]) -> str:
+    parts: list[str] = []
+    for _ in range(rng.randrange(1, 4)):
+        parts.append(rng.choice(WORDS))
+        parts.append(_spoil(rng, _spoil(rng, rng.choice(bills))))
+    return rng.choice(("", " ")).join(parts)
+
+
+def _alone(reading: Reading, spelled: list[str]) -> tuple[set[str], set[str], tuple[str, ...]]:
+    exact, repaired = (
+        {spelled[bill] for bill in some} for some in (reading.exact, reading.repaired)
+    )
+    return exact, repaired, reading.unknown
+
+
+@pytest.mark.parametrize("prefix", ["MC", "HCM", "X"])
+@given(seed=st.integers(0, 2**32))
+def test_a_batch_reads_what_each_narrative_says_alone(prefix: str, seed: int) -> None:
+    rng = random.Random(seed)
+    bills = [new_reference(prefix, rng.randrange) for _ in range(20)] + ODD
+    strangers = [new_reference(prefix, rng.randrange) for _ in range(3)]
+    narratives = [_narrative(rng, bills + strangers) for _ in range(40)]
+    plain = ReferenceReader(bills, prefix)
+    known, index = KnownBills.of(bills, prefix)
+    spelled = [""] * len(known)
+    for reference, bill in zip(bills, index, strict=True):
+        spelled[bill] = reference
+    batch = BatchReader(known).read(pa.array(narratives, type=pa.large_string()))
+    for narrative, reading in zip(narratives, batch, strict=True):
+        wanted = plain.read(Text.of(narrative))
+        assert _alone(reading, spelled) == _alone(wanted, bills), narrative
+
+
+@given(seed=st.integers(0, 2**32))
+def test_a_number_spells_the_code_it_was_made_of(seed: int) -> None:
+    code = new_reference("", random.Random(seed).randrange)
+    assert codes.spell(codes.number_of(code)) == code
