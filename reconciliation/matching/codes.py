@@ -87,14 +87,6 @@ def spell(packed: int) -> str:
     return "".join(ALPHABET[packed >> shift & _MASK] for shift in shifts)
 
 
-def number_of(code: str) -> int:
-    """The number of a spelled code."""
-    packed = 0
-    for symbol in code:
-        packed = packed << _BITS | VALUES[symbol]
-    return packed
-
-
 def syndromes(symbols: Symbols) -> tuple[Symbols, Symbols, Symbols]:
     """Three numbers for each row, of shape (n,); all are zero for a codeword."""
     zero = np.zeros(len(symbols), dtype=np.uint8)

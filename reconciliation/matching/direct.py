@@ -15,8 +15,8 @@ import numpy as np
 from reconciliation.matching.decisions import Decisions
 from reconciliation.matching.desk import RULES, Desk, Named, Side, Strength
 from reconciliation.matching.model import Contracts, Rule
-from reconciliation.matching.narrative import ReferenceReader
 from reconciliation.matching.reading import BankReading
+from reconciliation.matching.references import ReferenceReader
 from reconciliation.matching.tables import Bools
 from reconciliation.matching.unexplained import UnexplainedLines
 from reconciliation.states import ItemKind, Layer, MismatchType

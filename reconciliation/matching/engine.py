@@ -4,7 +4,7 @@ from reconciliation.matching import direct, payout, provider
 from reconciliation.matching.conclude import conclude, flag_missing
 from reconciliation.matching.decisions import Decisions
 from reconciliation.matching.model import MatchInputs, MatchResult
-from reconciliation.matching.narrative import ReferenceReader
+from reconciliation.matching.references import ReferenceReader
 from reconciliation.matching.tables import Tables
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions, Item
 from reconciliation.matching.model import CURRENCY, Contracts, Rule
-from reconciliation.matching.narrative import ReferenceReader
+from reconciliation.matching.references import Reading, ReferenceReader
 from reconciliation.matching.tables import Bools, Ints, Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 
@@ -55,6 +55,8 @@ class _ProviderLayer:
         self.lines = decisions.tables.settlements
         self.contracts = contracts
         self.reader = reader
+        self.readings: dict[int, Reading] = {}
+        """The references of the lines that were asked about."""
         self.fees = contracted_fees(decisions.tables, contracts)
         self.counted = (self.lines.original < 0) & (_words(self.lines.kind) != "chargeback")
         self.settled_by = np.full(len(self.payments.ids), -1, dtype=np.int64)
@@ -132,6 +134,7 @@ class _ProviderLayer:
         wanted = np.isin(pay_key, np.asarray(sorted(lines_of), dtype=np.int64))
         for pay in np.flatnonzero(wanted).tolist():
             pays_of[int(pay_key[pay])].append(pay)
+        self._read(row for key, rows in lines_of.items() if len(pays_of[key]) > 1 for row in rows)
         for key, rows in sorted(lines_of.items()):
             self._decide_id_group(pays_of[key], self._in_order(rows))
 
@@ -180,6 +183,7 @@ class _ProviderLayer:
         rows = np.flatnonzero(silent & self.counted).tolist()
         if not rows:
             return
+        self._read(rows)
         pays_of = self._payments_of_bills()
         groups: dict[BillPlace, list[int]] = defaultdict(list)
         for row in rows:
@@ -200,7 +204,7 @@ class _ProviderLayer:
 
     def _bill_of(self, row: int, pays_of: Mapping[BillPlace, list[int]]) -> int | None:
         """The bill that the line's reference names; a repaired one only if the amount agrees."""
-        reading = self.reader.read_field(self.lines.reference[row])
+        reading = self.readings[row]
         if len(reading.exact) == 1:
             return reading.exact[0]
         if reading.exact or reading.unknown:
@@ -280,7 +284,8 @@ class _ProviderLayer:
 
     def _payments_named(self, rows: Sequence[int]) -> dict[int, list[int]]:
         """The payments that money given back was once received by: same id, or same bill."""
-        bills = {row: self.reader.read_field(self.lines.reference[row]).exact for row in rows}
+        self._read(rows)
+        bills = {row: self.readings[row].exact for row in rows}
         ids = {(self.lines.provider[row], self.lines.txn_id[row]) for row in rows}
         by_key: dict[tuple[str, str] | tuple[str, int], list[int]] = defaultdict(list)
         wanted = np.asarray(sorted({b for named in bills.values() for b in named}), dtype=np.int64)
@@ -300,6 +305,12 @@ class _ProviderLayer:
             found[row] = same or [p for b in bills[row] for p in by_key.get((provider, b), [])]
         return found
 
+    def _read(self, rows: Iterable[int]) -> None:
+        """Read the references of these lines; many at once costs little, one by one much."""
+        wanted = sorted(set(rows) - self.readings.keys())
+        readings = self.reader.read([self.lines.reference[row] for row in wanted])
+        self.readings.update(zip(wanted, readings, strict=True))
+
     # --- questions --------------------------------------------------------------------------
 
     def _fits(self, pay: int, row: int) -> bool:
@@ -312,7 +323,7 @@ class _ProviderLayer:
 
     def _is_named(self, pay: int, row: int) -> bool:
         bill = int(self.payments.bill[pay])
-        return bill in self.reader.read_field(self.lines.reference[row]).exact
+        return bill in self.readings[row].exact
 
     def _is_free(self, row: int) -> bool:
         return self.decisions.is_free(_LAYER, (_LINE, row))

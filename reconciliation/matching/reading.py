@@ -8,7 +8,8 @@ import numpy as np
 
 from reconciliation.matching.desk import Desk, Named, Side, Strength
 from reconciliation.matching.model import Contracts, Rule
-from reconciliation.matching.narrative import DossierReader, Reading, ReferenceReader, Text
+from reconciliation.matching.narrative import DossierReader, Text
+from reconciliation.matching.references import Reading, ReferenceReader
 from reconciliation.matching.scan import whole_references
 from reconciliation.matching.tables import Bools, Ints
 from reconciliation.states import ItemKind, Layer
@@ -42,15 +43,14 @@ class BankReading:
         self.debit = Side(-1)
 
     def read(self) -> None:
-        """Read every narrative: whole references by a kernel, the others one by one."""
+        """Read every narrative: whole references by a kernel, the others in full."""
         rows = np.flatnonzero(self.mine & (self.bank.original < 0))
         self.whole[rows] = whole_references(
             self.bank.frame["narrative"].iloc[rows],
             self.payments.references,
             self.contracts.reference_prefix,
         )
-        for row in rows[self.whole[rows] < 0].tolist():
-            self.readings[row] = self.references.read(Text.of(self.bank.narrative[row]))
+        self._read_fully(rows[self.whole[rows] < 0])
 
     def match_told(self) -> None:
         """Credits that a notice told of: the bank's own reference, on both sides once, and the sum.
@@ -98,7 +98,8 @@ class BankReading:
             (_BANK, candidates[agrees]),
             (_PAYMENT, pays[agrees]),
         )
-        self._read_again(rows[~np.isin(rows, candidates[agrees])])
+        # the kernel's lines that were not plain: there may be more in them
+        self._read_fully(rows[~np.isin(rows, candidates[agrees])])
 
     def _agree(self, pays: Ints, rows: Ints) -> Bools:
         return np.asarray(
@@ -110,10 +111,9 @@ class BankReading:
             dtype=bool,
         )
 
-    def _read_again(self, rows: Ints) -> None:
-        """The kernel's lines that were not plain are read in full: there may be more in them."""
-        for row in rows.tolist():
-            self.readings[row] = self.references.read(Text.of(self.bank.narrative[row]))
+    def _read_fully(self, rows: Ints) -> None:
+        narratives = [self.bank.narrative[row] for row in rows.tolist()]
+        self.readings.update(zip(rows.tolist(), self.references.read(narratives), strict=True))
 
     def sort_readings(self) -> None:
         """Put each line to the bill or bills that it names."""

@@ -1,8 +1,7 @@
-"""Columns of text, looked at one by one where they are rare and all at once where not."""
+"""Many texts folded and cut into tokens all at once."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
@@ -41,53 +40,6 @@ def _symbol_table() -> Bytes:
 _IS_WORD: Final = _word_table()
 _CANONICAL: Final = _canonical_table()
 _SYMBOL: Final = _symbol_table()
-_IS_DIGIT: Final = np.asarray([chr(n) in "0123456789" for n in range(256)])
-
-
-class TextColumn:
-    """One column of text, none of it null, kept once and read where needed."""
-
-    __slots__ = ("array",)
-
-    def __init__(self, values: Any) -> None:
-        array = pa.array(values, type=pa.large_string())
-        self.array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __getitem__(self, row: int) -> str:
-        return str(self.array[int(row)].as_py())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.array.to_pylist())
-
-    def at(self, rows: Ints) -> pa.LargeStringArray:
-        """The texts of some rows."""
-        return self.array.take(pa.array(rows))
-
-    def equals(self, text: str) -> Bools:
-        """Where this text stands."""
-        return as_bools(pc.equal(self.array, pa.scalar(text, type=pa.large_string())))
-
-    def is_in(self, texts: Iterable[str]) -> Bools:
-        """Where one of these texts stands."""
-        return as_bools(pc.is_in(self.array, value_set=pa.array(texts, type=pa.large_string())))
-
-    def numbered(self) -> tuple[Ints, "TextColumn"]:
-        """Each row's number among the distinct texts in order of appearance, and these."""
-        encoded = self.array.dictionary_encode()
-        return as_ints(encoded.indices), TextColumn(encoded.dictionary)
-
-
-def as_bools(values: Any) -> Bools:
-    """An arrow array of truth values without nulls."""
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=bool)
-
-
-def as_ints(values: Any) -> Ints:
-    """An arrow array of whole numbers without nulls."""
-    return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,37 +100,9 @@ class Folded:
         start = np.flatnonzero(self.starts)
         return start, np.flatnonzero(self.last) + 1 - start
 
-    def number_starts(self, at: Ints) -> Bools:
-        """Whether no digit touches these places from the left."""
-        free = self.starts[at].copy()
-        rest = np.flatnonzero(~free)
-        free[rest] = ~_IS_DIGIT[self.plain[at[rest] - 1]]
-        return free
-
-    def number_ends(self, end: Ints) -> Bools:
-        """Whether no digit touches these ends from the right."""
-        free = self.last[end - 1].copy()
-        rest = np.flatnonzero(~free)
-        free[rest] = ~_IS_DIGIT[self.plain[end[rest]]]
-        return free
-
-    def is_digit(self, at: Ints) -> Bools:
-        """Whether a digit stands there."""
-        return np.asarray(_IS_DIGIT[self.plain[at]], dtype=bool)
-
-    def hashes(self, at: Ints, length: int) -> NDArray[np.uint64]:
-        """A number for the canonical text of this length from each place on; equal for equals."""
-        found = np.zeros(len(at), dtype=np.uint64)
-        for step in range(length):
-            found = found * _FACTOR + self.canonical[at + step]
-        return found
-
     def text(self, at: int, length: int) -> str:
         """The canonical text from a place on."""
         return bytes(self.canonical[at : at + length]).decode("ascii")
-
-
-_FACTOR: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 def _folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:

@@ -9,8 +9,8 @@ import numpy as np
 from reconciliation.matching.candidates import LookAlikes, NarrativeRules
 from reconciliation.matching.decisions import MOST_CANDIDATES, Item
 from reconciliation.matching.desk import Desk
-from reconciliation.matching.narrative import Reading
 from reconciliation.matching.reading import BankReading
+from reconciliation.matching.references import Reading
 from reconciliation.states import ItemKind, Layer, MismatchType
 
 _LAYER: Final = Layer.DIRECT

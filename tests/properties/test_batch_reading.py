@@ -2,15 +2,14 @@
 
 import random
 
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.references import ALPHABET, new_reference
-from reconciliation.matching import codes
-from reconciliation.matching.narrative import Reading, ReferenceReader, Text
-from reconciliation.matching.narratives import BatchReader, KnownBills
+from reconciliation.matching.narrative import Text
+from reconciliation.matching.references import ReferenceReader
+from tests.support.plain_reader import PlainReader
 
 WORDS = ("NOP PHI", "mbvcb.123.456.", "Đặng", "HO SO 12", "\u200b", "１２", "0901234567", "-", " ")
 ODD = ["OLD-77001", "MCBROKEN"]
@@ -42,13 +41,6 @@ def _narrative(rng: random.Random, bills: list[str]) -> str:
     return rng.choice(("", " ")).join(parts)
 
 
-def _alone(reading: Reading, spelled: list[str]) -> tuple[set[str], set[str], tuple[str, ...]]:
-    exact, repaired = (
-        {spelled[bill] for bill in some} for some in (reading.exact, reading.repaired)
-    )
-    return exact, repaired, reading.unknown
-
-
 @pytest.mark.parametrize("prefix", ["MC", "HCM", "X"])
 @given(seed=st.integers(0, 2**32))
 def test_a_batch_reads_what_each_narrative_says_alone(prefix: str, seed: int) -> None:
@@ -56,18 +48,7 @@ def test_a_batch_reads_what_each_narrative_says_alone(prefix: str, seed: int) ->
     bills = [new_reference(prefix, rng.randrange) for _ in range(20)] + ODD
     strangers = [new_reference(prefix, rng.randrange) for _ in range(3)]
     narratives = [_narrative(rng, bills + strangers) for _ in range(40)]
-    plain = ReferenceReader(bills, prefix)
-    known, index = KnownBills.of(bills, prefix)
-    spelled = [""] * len(known)
-    for reference, bill in zip(bills, index, strict=True):
-        spelled[bill] = reference
-    batch = BatchReader(known).read(pa.array(narratives, type=pa.large_string()))
+    plain = PlainReader(bills, prefix)
+    batch = ReferenceReader(bills, prefix).read(narratives)
     for narrative, reading in zip(narratives, batch, strict=True):
-        wanted = plain.read(Text.of(narrative))
-        assert _alone(reading, spelled) == _alone(wanted, bills), narrative
-
-
-@given(seed=st.integers(0, 2**32))
-def test_a_number_spells_the_code_it_was_made_of(seed: int) -> None:
-    code = new_reference("", random.Random(seed).randrange)
-    assert codes.spell(codes.number_of(code)) == code
+        assert reading == plain.read(Text.of(narrative)), narrative

@@ -8,10 +8,9 @@ from payments.references import new_reference
 from reconciliation.matching.narrative import (
     DossierReader,
     PayoutReader,
-    Reading,
-    ReferenceReader,
     Text,
 )
+from reconciliation.matching.references import Reading, ReferenceReader
 
 RNG = random.Random(3)
 BILLS = [new_reference("MC", RNG.randrange) for _ in range(300)]
@@ -20,7 +19,7 @@ UNKNOWN = new_reference("MC", RNG.randrange)
 
 
 def read(narrative: str) -> Reading:
-    return READER.read(Text.of(narrative))
+    return READER.read([narrative])[0]
 
 
 @pytest.mark.parametrize(
@@ -103,8 +102,9 @@ def test_two_wrong_symbols_are_not_repaired() -> None:
 
 def test_references_of_another_shape_stand_as_words() -> None:
     reader = ReferenceReader(["OLD-77001", "MCBROKEN"], "MC")
-    assert reader.read(Text.of("nop phi OLD-77001")).exact == ()
-    assert reader.read(Text.of("nop phi OLD77001")).exact == (0,)
+    broken, whole = reader.read(["nop phi OLD-77001", "nop phi OLD77001"])
+    assert broken.exact == ()
+    assert whole.exact == (0,)
 
 
 def test_dossier_codes_are_found_with_and_without_separators() -> None:
