@@ -16,7 +16,12 @@ from payments.billing import account_of_office
 from payments.channels import Rail
 from payments.checkout import open_attempt, record_start_unknown, record_started
 from payments.collection import end_attempt, lock_bill, lock_payment
-from payments.errors import BillNotFoundError, GatewayRefusedError, GatewayUnavailableError
+from payments.errors import (
+    AttemptKnownError,
+    BillNotFoundError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+)
 from payments.models import Bill, BillLine, Merchant, Office, Payment, Procedure
 from payments.ports import Dossier, FeeItem, StartRequest
 from payments.states import PaymentEvent, PaymentStatus
@@ -37,13 +42,16 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
     payer_ip: str,
     locale: str,
     try_again: bool = False,
+    after: int = 0,
     clock: Clock,
     settings: Settings,
 ) -> Payment:
     """Open an attempt over a rail and return it with where the payer has to go.
 
     Submitting twice returns the same attempt. A lost answer leaves the attempt in doubt, watched
-    by the scheduler; the payer may then ask to ``try_again``.
+    by the scheduler; the payer may then ask to ``try_again``: the channel is called once more,
+    and where it has the attempt but tells its page only once, another one is opened. Attempts
+    up to number ``after`` are not given again.
 
     Raises:
         BillNotFoundError, BillNotPayableError, ChannelNotOfferedError, AmountOutsideLimitsError,
@@ -64,6 +72,7 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
             rail,
             minutes=settings.payment_minutes,
             try_again=try_again,
+            after=after,
             surcharge=partial(contracted_surcharge, session),
             clock=clock,
         )
@@ -73,10 +82,23 @@ def begin_payment(  # noqa: PLR0913 - the outside, the bill, and what the payer 
         request = _request(session, bill, payment, payer_ip, locale, settings)
     try:
         started = gateways.get(rail, payment.merchant_code).start(request)
-    except GatewayUnavailableError:
+    except GatewayUnavailableError as lost:
         with transaction(engine) as session:
             record_start_unknown(session, lock_payment(session, payment.id), clock=clock)
-        raise
+        if not (isinstance(lost, AttemptKnownError) and may_be_open and try_again):
+            raise
+        return begin_payment(
+            engine,
+            gateways,
+            bill_reference,
+            rail,
+            payer_ip=payer_ip,
+            locale=locale,
+            try_again=True,
+            after=payment.attempt,
+            clock=clock,
+            settings=settings,
+        )
     except GatewayRefusedError as refusal:
         with transaction(engine) as session:
             current = lock_payment(session, payment.id)

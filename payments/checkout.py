@@ -93,14 +93,16 @@ def open_attempt(
     *,
     minutes: int,
     try_again: bool = False,
+    after: int = 0,
     surcharge: Surcharge = no_surcharge,
     clock: Clock,
 ) -> Payment:
     """Write down the intent to pay what is outstanding; the channel is called afterwards.
 
     Submitting twice gives the same attempt. While another attempt may still collect, a further
-    one needs ``try_again``; both are then watched until each is final. Where the payer bears the
-    channel's fee, ``surcharge`` says how much is asked on top.
+    one needs ``try_again``; both are then watched until each is final. Attempts up to number
+    ``after`` are not given again: the payer cannot be led to their pages any more. Where the
+    payer bears the channel's fee, ``surcharge`` says how much is asked on top.
 
     Raises:
         BillNotPayableError: nothing is to be paid, or the last day has passed.
@@ -122,7 +124,7 @@ def open_attempt(
     attempts = session.exec(
         select(Payment).where(Payment.bill_id == bill.id).order_by(col(Payment.attempt))
     ).all()
-    if (open_one := _same_attempt(attempts, bill, rail, now)) is not None:
+    if (open_one := _same_attempt(attempts[after:], bill, rail, now)) is not None:
         return open_one
     if not try_again and any(p.status in MAY_STILL_COLLECT for p in attempts):
         raise PaymentInProgressError

@@ -92,6 +92,16 @@ class GatewayUnavailableError(DoisoatError):
     title = "The payment channel did not answer"
 
 
+class AttemptKnownError(GatewayUnavailableError):
+    """The channel has this attempt from an earlier call, and tells the address of its page once.
+
+    What becomes of it is asked as ever; the payer, who was never led there, needs another one.
+    """
+
+    code = "P027"
+    title = "The payment channel has this payment already"
+
+
 class GatewayRestingError(GatewayUnavailableError):
     """The channel has not answered several times in a row and is left alone: nothing was sent."""
 

@@ -36,6 +36,7 @@ from core.errors import MoneyFormatError
 from core.money import Money
 from payments.channels import Rail
 from payments.errors import (
+    AttemptKnownError,
     GatewayRefusedError,
     GatewayUnavailableError,
     InvalidSignatureError,
@@ -122,6 +123,7 @@ class MoMoGateway(GatewayBase):
 
         Raises:
             GatewayRefusedError: a value does not fit MoMo's fields, or MoMo opened nothing.
+            AttemptKnownError: it is open, and its address is not told again.
             GatewayUnavailableError: whether the order is open is unknown.
         """
         reference = limited("merchant reference", request.merchant_reference, MAX_ORDER_ID)
@@ -143,6 +145,8 @@ class MoMoGateway(GatewayBase):
         reply = self._call("create", order, signing.CREATE)
         if codes.opened_nothing(reply.code):
             raise GatewayRefusedError(f"MoMo refused the order with code {reply.code}")
+        if reply.code in codes.KNOWN_BEFORE:
+            raise AttemptKnownError(f"MoMo has this order already: code {reply.code}")
         address = reply.fields.get("payUrl", "")
         scheme = self._config.api_url.partition("://")[0]
         if reply.code != codes.SUCCESS or not address.startswith(f"{scheme}://"):

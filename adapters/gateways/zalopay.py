@@ -20,6 +20,7 @@ from core.errors import MoneyFormatError, SettingsError
 from core.money import Money
 from payments.channels import Rail
 from payments.errors import (
+    AttemptKnownError,
     GatewayRefusedError,
     GatewayUnavailableError,
     InvalidSignatureError,
@@ -125,8 +126,8 @@ class ZaloPayGateway(GatewayBase):
         Raises:
             GatewayRefusedError: a value does not fit, or ZaloPay refused (also because the
                 attempt is of yesterday, or more than 15 minutes old): there is no order.
-            GatewayUnavailableError: the answer is lost or not understood, or the order exists
-                already.
+            AttemptKnownError: the order exists already.
+            GatewayUnavailableError: the answer is lost or not understood.
         """
         sent = signing.signed(signing.CREATE, self._order(request), self._config.key1)
         answer = self._call("create", sent, idempotent=False)
@@ -137,7 +138,7 @@ class ZaloPayGateway(GatewayBase):
             told = notices.reason(code, detail)
             raise GatewayRefusedError(f"the order was refused with code {told}")
         if detail == codes.DUPLICATE_ORDER:
-            raise GatewayUnavailableError("ZaloPay has this order already; its page is not known")
+            raise AttemptKnownError("ZaloPay has this order already; its page is not known")
         told = notices.reason(code, detail)
         raise GatewayUnavailableError(f"create was answered with code {told}")
 

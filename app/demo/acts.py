@@ -23,7 +23,6 @@ from payments.models import Bill, Payment
 from payments.states import PaymentStatus
 
 _STARTS: Final = 4
-_ATTEMPTS: Final = 3
 _THOUSAND: Final = 1000
 _WARDS: Final = {ward.code: ward for ward in WARDS}
 
@@ -97,25 +96,23 @@ class People:
     ) -> Payment:
         """Begin an attempt by the citizen's form, or find it where it was begun before.
 
-        One that stays in doubt is left to the scheduler, and the citizen tries again.
+        Where its start was lost, the citizen tries again, and is perhaps given the next attempt.
         """
         reference = self._reference(bill)
-        payment: Payment | None = None
         if faults:
             self._force(rail, f"{reference}-{number}", faults, drawn_as=f"{bill.key}-{number}")
-        form = {"rail": rail.value, "try_again": "1" if number > 1 else ""}
-        for _ in range(_STARTS):
-            payment = self._find_attempt(bill, number)
-            if payment is not None and payment.status is not PaymentStatus.CREATED:
-                return payment
+        for start in range(_STARTS):
+            for one in range(number, number + _STARTS):
+                payment = self._find_attempt(bill, one)
+                if payment is not None and payment.status is not PaymentStatus.CREATED:
+                    return payment
             url = f"{self._places.pages}/bills/{reference}/payments"
+            again = number > 1 or start > 0
+            form = {"rail": rail.value, "try_again": "1" if again else ""}
             answer = self._caller.submit(url, form)
             if not answer.is_redirect:
                 raise DemonstrationError(f"{bill.key}: HTTP {answer.status_code} to the pay form")
-        if payment is None or number >= _ATTEMPTS:
-            raise DemonstrationError(f"{bill.key}: attempt {number} was not begun")
-        # the channel had opened it when we were killed, and tells its address only once
-        return self._attempt(bill, rail, number + 1, faults)
+        raise DemonstrationError(f"{bill.key}: attempt {number} was not begun")
 
     def _force(
         self, rail: Rail, reference: str, faults: tuple[Fault, ...], *, drawn_as: str

@@ -1,7 +1,8 @@
 """What an installation has come to, without anything random: two runs can be compared by it.
 
 Bills and what was paid on them go by dossier codes, money by accounts; ids, references and
-instants are left out.
+instants are left out. So are the numbers of attempts that collected: a payer whose channel's
+answer was lost pays by the next one.
 """
 
 import json
@@ -75,11 +76,16 @@ class _ItemNames:
         bills = {bill.id: bill for bill in session.exec(select(Bill))}
         by_reference = {bill.bill_reference: bill.dossier_code for bill in bills.values()}
         self._names: dict[tuple[ItemKind, str], str] = {}
-        for payment in session.exec(select(Payment)):
-            dossier = bills[payment.bill_id].dossier_code
-            self._names[ItemKind.PAYMENT, payment.id] = (
-                f"{dossier} {payment.channel.value} attempt {payment.attempt}"
-            )
+        attempts = session.exec(select(Payment).order_by(col(Payment.attempt)))
+        counted: Counter[str] = Counter()
+        for payment in attempts:
+            name = f"{bills[payment.bill_id].dossier_code} {payment.channel.value}"
+            if payment.status in _COLLECTED:
+                counted[name] += 1
+                name += f" collection {counted[name]}"
+            else:
+                name += f" attempt {payment.attempt}"
+            self._names[ItemKind.PAYMENT, payment.id] = name
         for refund in session.exec(select(Refund)):
             self._names[ItemKind.PAYMENT, refund.id] = f"refund {refund.amount_minor}"
         for line in session.exec(select(SettlementLine)):

@@ -18,6 +18,7 @@ from payments.channels import Rail
 from payments.checkout import due_queries, open_attempt, record_start_unknown
 from payments.collection import confirm_payment
 from payments.errors import (
+    AttemptKnownError,
     BillNotFoundError,
     BillNotPayableError,
     ChannelNotOfferedError,
@@ -137,6 +138,43 @@ def test_a_lost_answer_leaves_the_attempt_in_doubt_and_watched(
     clock.advance(minutes=3)
     with reading(engine) as session:
         assert [due.id for due in due_queries(session, now=clock())] == [payment.id]
+
+
+def test_an_attempt_whose_page_is_told_once_is_followed_by_another_when_the_payer_asks(
+    engine: Engine, gateways: FakeGateways, bill: Bill, clock: FrozenClock
+) -> None:
+    def die(request: StartRequest) -> StartedPayment:
+        raise KeyboardInterrupt
+
+    def tell_once(request: StartRequest) -> StartedPayment:
+        if request.merchant_reference.endswith("-1"):
+            raise AttemptKnownError
+        return StartedPayment(redirect_url="https://channel.example/second")
+
+    gateways.gateway.on_start = die
+    with pytest.raises(KeyboardInterrupt):
+        _begin(engine, gateways, bill.bill_reference, clock)
+    gateways.gateway.on_start = tell_once
+    with pytest.raises(AttemptKnownError):
+        _begin(engine, gateways, bill.bill_reference, clock)
+    assert len(_payments(engine)) == 1
+    again = [_begin(engine, gateways, bill.bill_reference, clock, try_again=True) for _ in range(2)]
+    assert {payment.redirect_url for payment in again} == {"https://channel.example/second"}
+    assert [p.status for p in _payments(engine)] == [PaymentStatus.CREATED, PaymentStatus.PENDING]
+    assert all(p.next_query_at is not None for p in _payments(engine))
+
+
+def test_a_channel_that_claims_to_know_what_is_new_opens_no_row_of_attempts(
+    engine: Engine, gateways: FakeGateways, bill: Bill, clock: FrozenClock
+) -> None:
+    def claim(request: StartRequest) -> StartedPayment:
+        raise AttemptKnownError
+
+    gateways.gateway.on_start = claim
+    for attempts in (1, 2):
+        with pytest.raises(AttemptKnownError):
+            _begin(engine, gateways, bill.bill_reference, clock, try_again=True)
+        assert len(_payments(engine)) == attempts
 
 
 def test_a_process_that_dies_before_the_answer_leaves_the_attempt_watched(
