@@ -21,9 +21,8 @@ from payments.references import (
     VALUES,
     restore,
 )
+from reconciliation.matching.arrays import Bools, Ints
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 Symbols = NDArray[np.uint8]
 """Of shape (n, 10) unless something else is said."""
 

@@ -1,13 +1,14 @@
 """Where the layers put what they decide; each item of a layer is decided at most once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
+from reconciliation.matching.arrays import Bools, Ints
 from reconciliation.matching.model import Rule
-from reconciliation.matching.tables import Bools, Ints, Tables
+from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 
 Item = tuple[ItemKind, int]
@@ -15,27 +16,36 @@ Item = tuple[ItemKind, int]
 
 MOST_CANDIDATES: Final = 10
 """As many related items are named; more help nobody."""
+_MANY: Final = 16
+"""From so many items on a kernel is quicker than one look at each."""
+
+
+SIDES: Final[Mapping[Layer, tuple[ItemKind, ItemKind]]] = {
+    Layer.PROVIDER: (ItemKind.PAYMENT, ItemKind.SETTLEMENT),
+    Layer.PAYOUT: (ItemKind.SETTLEMENT, ItemKind.BANK),
+    Layer.DIRECT: (ItemKind.PAYMENT, ItemKind.BANK),
+}
+"""What is matched with what: in a match the sums of the two sides are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairBlock:
-    """Many 1:1 matches of one rule: the rows of the left and of the right items."""
+    """Many 1:1 matches of one rule: the rows of either side."""
 
     layer: Layer
     rule: Rule
-    left: ItemKind
-    left_rows: Ints
-    right: ItemKind
-    right_rows: Ints
+    left: Ints
+    right: Ints
 
 
 @dataclass(frozen=True, slots=True)
 class GroupMatch:
-    """One match of any shape."""
+    """One match of any shape: the rows of either side."""
 
     layer: Layer
     rule: Rule
-    items: tuple[Item, ...]
+    left: Sequence[int] | Ints
+    right: Sequence[int] | Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +87,24 @@ class Decisions:
             for kind, size in sizes.items()
         }
 
-    def match_pairs(
-        self, layer: Layer, rule: Rule, left: tuple[ItemKind, Ints], right: tuple[ItemKind, Ints]
-    ) -> None:
+    def match_pairs(self, layer: Layer, rule: Rule, left: Ints, right: Ints) -> None:
         """Match rows one to one, all by the same rule."""
-        for kind, rows in (left, right):
-            taken = self.taken[layer, kind]
-            if taken[rows].any() or len(np.unique(rows)) != len(rows):
-                raise AssertionError(f"an item of {layer} is decided twice")
-            taken[rows] = True
-        self.pairs.append(PairBlock(layer, rule, *left, *right))
+        if not len(left):
+            return
+        self._take_rows(layer, left, right)
+        self.pairs.append(PairBlock(layer, rule, left, right))
 
-    def match(self, layer: Layer, rule: Rule, items: Iterable[Item]) -> None:
-        """Match items as one group."""
-        members = tuple(items)
-        for item in members:
-            self._take(layer, item)
-        self.groups.append(GroupMatch(layer, rule, members))
+    def match(
+        self, layer: Layer, rule: Rule, left: Sequence[int] | Ints, right: Sequence[int] | Ints
+    ) -> None:
+        """Match rows as one group."""
+        if len(left) + len(right) > _MANY:
+            self._take_rows(layer, np.asarray(left), np.asarray(right))
+        else:
+            for kind, rows in zip(SIDES[layer], (left, right), strict=True):
+                for row in rows:
+                    self._take(layer, (kind, row))
+        self.groups.append(GroupMatch(layer, rule, left, right))
 
     def flag(
         self,
@@ -120,6 +131,13 @@ class Decisions:
         """Whether the item has not been decided in this layer."""
         kind, row = item
         return not self.taken[layer, kind][row]
+
+    def _take_rows(self, layer: Layer, left: Ints, right: Ints) -> None:
+        for kind, rows in zip(SIDES[layer], (left, right), strict=True):
+            taken = self.taken[layer, kind]
+            if taken[rows].any() or not np.diff(np.sort(rows)).all():
+                raise AssertionError(f"an item of {layer} is decided twice")
+            taken[rows] = True
 
     def _take(self, layer: Layer, item: Item) -> None:
         kind, row = item

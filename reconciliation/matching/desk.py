@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from reconciliation.matching.arrays import Bools, Ints
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions
 from reconciliation.matching.model import CURRENCY, Rule
 from reconciliation.states import ItemKind, Layer, MismatchType
@@ -80,6 +81,21 @@ class Desk:
         """Whether the payment is still undecided."""
         return self.decisions.is_free(_LAYER, (_PAYMENT, pay))
 
+    def are_free(self, pays: Ints, rows: Ints) -> Bools:
+        """Whether payment and line are both undecided, pair by pair."""
+        taken = self.decisions.taken
+        return np.asarray(~(taken[_LAYER, _PAYMENT][pays] | taken[_LAYER, _BANK][rows]), dtype=bool)
+
+    def agree(self, pays: Ints, rows: Ints) -> Bools:
+        """Whether the line may settle the payment and is of its amount, pair by pair."""
+        return np.asarray(
+            (self.payments.signed[pays] == self.bank.amount[rows])
+            & (self.payments.succeeded[pays] | self.payments.pending[pays])
+            & self.payments.in_currency[pays]
+            & self.bank.in_currency[rows],
+            dtype=bool,
+        )
+
     def fits(self, pay: int, row: int, *, sign: int = 1) -> bool:
         """Whether both are of the contract's currency and of one amount."""
         return bool(
@@ -98,10 +114,14 @@ class Desk:
 
     def match(self, rule: Rule, pays: Sequence[int], rows: Sequence[int]) -> None:
         """Match, and remember the line that settles each payment."""
-        items = [*((_BANK, row) for row in rows), *((_PAYMENT, pay) for pay in pays)]
-        self.decisions.match(_LAYER, rule, items)
+        self.decisions.match(_LAYER, rule, pays, rows)
         for pay in pays:
             self.settled_by[pay] = rows[0]
+
+    def match_pairs(self, rule: Rule, pays: Ints, rows: Ints) -> None:
+        """Match one to one, and remember the line that settles each payment."""
+        self.decisions.match_pairs(_LAYER, rule, pays, rows)
+        self.settled_by[pays] = rows
 
     def flag_again(self, row: int, pay: int) -> None:
         """A second real receipt for what is settled already; a second debit is left undecided."""
@@ -123,8 +143,8 @@ class Desk:
 
     def flag_amount(self, pays: list[int], rows: list[int]) -> None:
         """The reference agrees, the amount does not: every item that shares it is flagged."""
-        foreign = {str(self.bank.frame["currency"].iloc[row]) for row in rows}
-        foreign |= {str(self.payments.frame["currency"].iloc[pay]) for pay in pays}
+        foreign = {self.bank.currency[row] for row in rows}
+        foreign |= {self.payments.currency[pay] for pay in pays}
         foreign -= {CURRENCY}
         self.flag_both(
             MismatchType.AMOUNT_MISMATCH,

@@ -7,17 +7,18 @@ whole reference of the same amount, is decided by kernels without looking at row
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
+from reconciliation.matching.arrays import Bools
 from reconciliation.matching.decisions import Decisions
 from reconciliation.matching.desk import RULES, Desk, Named, Side, Strength
 from reconciliation.matching.model import Contracts, Rule
 from reconciliation.matching.reading import BankReading
 from reconciliation.matching.references import ReferenceReader
-from reconciliation.matching.tables import Bools
 from reconciliation.matching.unexplained import UnexplainedLines
 from reconciliation.states import ItemKind, Layer, MismatchType
 
@@ -69,12 +70,15 @@ class _DirectLayer:
 
     def decide_debits(self) -> None:
         """Refunds and remittances first; a debit that undoes a credit next; then what differs."""
+        done = self._settle_alone(self.debit, frozenset())
         for bill, lines in sorted(self.debit.lines_of.items()):
-            self._settle(self.debit, bill, lines)
+            if bill not in done:
+                self._settle(self.debit, bill, lines)
         self._decide_joint(self.debit)
         self._decide_reversals()
         for bill, lines in sorted(self.debit.lines_of.items()):
-            self._flag_bill(self.debit, bill, lines)
+            if bill not in done:
+                self._flag_bill(self.debit, bill, lines)
         self._flag_joint(self.debit)
         for row, bills in sorted(self.debit.unsure.items()):
             if self.desk.is_free(row):
@@ -111,7 +115,7 @@ class _DirectLayer:
         return bool(
             self.bank.amount[debit] == -self.bank.amount[credit]
             and self.bank.value_day[credit] <= self.bank.value_day[debit]
-            and self.bank.frame["currency"].iloc[debit] == self.bank.frame["currency"].iloc[credit]
+            and self.bank.currency[debit] == self.bank.currency[credit]
         )
 
     def _flag_reversal(self, credit: int, debit: int) -> None:
@@ -130,12 +134,14 @@ class _DirectLayer:
     def decide_credits(self) -> None:
         """Bills with all their lines in view, then transfers for several bills."""
         contested = self._contested()
+        done = self._settle_alone(self.credit, contested)
         for bill, lines in sorted(self.credit.lines_of.items()):
-            if bill not in contested:
+            if bill not in contested and bill not in done:
                 self._settle(self.credit, bill, lines)
         self._decide_joint(self.credit)
         for bill, lines in sorted(self.credit.lines_of.items()):
-            self._flag_bill(self.credit, bill, lines)
+            if bill not in done:
+                self._flag_bill(self.credit, bill, lines)
         self._flag_joint(self.credit)
         for row, bills in sorted(self.credit.unsure.items()):
             if self.desk.is_free(row):
@@ -162,6 +168,24 @@ class _DirectLayer:
                 lines = [row for row in free if self.read.sum_agrees(self.credit, row, bills)]
                 self.desk.flag_ambiguous(self.credit, [*lines, *rivals], list(bills))
         return contested
+
+    def _settle_alone(self, side: Side, contested: AbstractSet[int]) -> set[int]:
+        """Settle the bills with one payment that one line names, of one amount: most of them."""
+        alone = [
+            (bill, pays[0], lines[0].row, int(lines[0].strength))
+            for bill, lines in side.lines_of.items()
+            if len(lines) == 1
+            and lines[0].strength < Strength.PART
+            and bill not in contested
+            and len(pays := side.pays_of.get(bill, [])) == 1
+        ]
+        columns = np.array(alone, dtype=np.int64).reshape(-1, 4)
+        bills, pays_, rows, strengths = (column.ravel() for column in np.hsplit(columns, 4))
+        agrees = self.desk.agree(pays_, rows) & self.desk.are_free(pays_, rows)
+        for strength in Strength:
+            chosen = agrees & (strengths == strength)
+            self.desk.match_pairs(RULES[strength], pays_[chosen], rows[chosen])
+        return set(bills[agrees].tolist())
 
     def _settle(self, side: Side, bill: int, lines: Sequence[Named]) -> None:
         """Match what agrees: single lines first, then all lines of the bill together."""

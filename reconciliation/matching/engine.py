@@ -19,7 +19,9 @@ def run(inputs: MatchInputs) -> MatchResult:
     """
     contracts = inputs.contracts
     decisions = Decisions(Tables.of(inputs))
-    references = ReferenceReader(decisions.tables.payments.references, contracts.reference_prefix)
+    references = ReferenceReader(
+        decisions.tables.payments.references.array(), contracts.reference_prefix
+    )
     side = payout.split(decisions.tables, contracts)
     provider.decide(decisions, contracts, references)
     payout.decide(decisions, side, contracts)

@@ -1,21 +1,20 @@
-"""Reading dossier codes and payout ids out of narratives, one by one."""
+"""Reading payout ids out of narratives, one by one."""
 
 import re
-from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final
 
-from payments.references import (
-    ALPHABET,
-    canonical,
-    fold,
-)
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from payments.references import fold
+from reconciliation.matching.arrays import Bools, bools_of, folded
 
 _TOKEN: Final = re.compile(r"[0-9A-Z]+")
 _CANONICAL: Final = str.maketrans("OIL", "011")
-_MISSING: Final = ALPHABET[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,53 +51,6 @@ class Text:
         )
 
 
-class DossierReader:
-    """Finds known dossier codes in narratives, with or without their separators.
-
-    ``codes`` are distinct dossier codes; a dossier is its index in them.
-    """
-
-    def __init__(self, codes: Sequence[str]) -> None:
-        self._index: dict[str, list[int]] = {}
-        for dossier, code in enumerate(codes):
-            if len(canonical(code)) >= _SHORTEST_DOSSIER:
-                self._index.setdefault(canonical(code), []).append(dossier)
-        self._ordered = sorted(self._index)
-        self._lengths = sorted({len(code) for code in self._index})
-
-    def read(self, text: Text) -> tuple[tuple[int, ...], ...]:
-        """For each place where a known code stands, the dossiers it may be."""
-        places = set()
-        for start in range(len(text.compact)):
-            codes = set(self._codes_at(text, start))
-            if codes:
-                places.add(tuple(sorted(d for code in codes for d in self._index[code])))
-        return tuple(sorted(places))
-
-    def _codes_at(self, text: Text, start: int) -> Iterator[str]:
-        if text.plain[start].isdigit() and not _number_starts(text, start):
-            return
-        for length in self._lengths:
-            code = text.compact[start : start + length]
-            if len(code) < length:
-                return
-            if code in self._index and _number_ends(text, start + length):
-                yield code
-                if start + length == len(text.compact):
-                    yield from self._longer(code)
-
-    def _longer(self, code: str) -> Iterator[str]:
-        """Codes that a cut at the narrative's end would have turned into this one."""
-        at = bisect_left(self._ordered, code) + 1
-        while at < len(self._ordered) and self._ordered[at].startswith(code):
-            yield self._ordered[at]
-            at += 1
-
-
-_SHORTEST_DOSSIER: Final = 8
-"""Shorter codes, unseparated, would be found in any number."""
-
-
 def _number_starts(text: Text, start: int) -> bool:
     """Whether no digit touches this place from the left."""
     return start in text.starts or not text.plain[start - 1].isdigit()
@@ -124,11 +76,13 @@ class PayoutReader:
         self._beginnings = frozenset(beginnings)
         self._has_short = any(len(word) < _BEGINNING for word in beginnings)
         gap = "[^0-9A-Z]*"
-        self._hint = re.compile("|".join(gap.join(word) for word in sorted(beginnings)) or "(?!)")
+        self._hint = "|".join(gap.join(word) for word in sorted(beginnings))
 
-    def may_stand_in(self, narrative: str) -> bool:
-        """A cheap look whether any id can stand there at all."""
-        return self._hint.search(fold(narrative)) is not None
+    def may_stand_in(self, narratives: pa.LargeStringArray) -> Bools:
+        """A cheap look at many narratives, whether any id can stand there at all."""
+        if not self._hint:
+            return np.zeros(len(narratives), dtype=bool)
+        return bools_of(pc.match_substring_regex(folded(narratives), self._hint))
 
     def read(self, text: Text, *, from_provider: bool) -> tuple[int, ...]:
         """The payouts named. Short or purely numeric ids count only in a provider's own credits."""

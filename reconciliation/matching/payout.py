@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from payments.references import fold
+from reconciliation.matching.arrays import Bools, Ints, Texts, Words, bools_of, by_parts, together
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions, Item
 from reconciliation.matching.model import CURRENCY, PAYOUT_WINDOW_DAYS, Contracts, Rule
 from reconciliation.matching.narrative import PayoutReader, Text
 from reconciliation.matching.sums import SubsetSums
-from reconciliation.matching.tables import Bools, Tables, day_text
+from reconciliation.matching.tables import Tables, day_text
 from reconciliation.states import ItemKind, Layer, MismatchType
 
 _LAYER: Final = Layer.PAYOUT
@@ -31,7 +34,7 @@ class Payout:
     provider: str
     payout_id: str
     day: int
-    rows: tuple[int, ...]
+    rows: Ints
     net: int
 
 
@@ -79,61 +82,77 @@ def decide(decisions: Decisions, side: PayoutSide, contracts: Contracts) -> None
 def _payouts(tables: Tables) -> list[Payout]:
     """Lines by payout; without payout id by day. Repeated and foreign lines do not count."""
     lines = tables.settlements
-    groups: dict[tuple[str, str, int], list[int]] = defaultdict(list)
-    for row in np.flatnonzero((lines.original < 0) & lines.in_currency).tolist():
-        payout_id = lines.payout_id[row].strip()
-        day = 0 if payout_id else int(lines.payout_day[row])
-        groups[lines.provider[row], payout_id, day].append(row)
-    return [
+    rows = np.flatnonzero((lines.original < 0) & lines.in_currency)
+    said = [word.strip() for word in lines.payout_id.words]
+    ids = Words(lines.payout_id.codes[rows], said)
+    code = ids.codes_in(sorted(set(said)))
+    day = np.where(code == 0, lines.payout_day[rows], 0) if "" in said else np.zeros_like(rows)
+    payout = together(lines.provider.codes[rows], code, day)
+    order = np.argsort(payout, kind="stable")
+    groups = np.split(rows[order], np.flatnonzero(np.diff(payout[order])) + 1) if len(rows) else []
+    found = [
         Payout(
-            provider,
-            payout_id,
-            int(lines.payout_day[rows].min()),
-            tuple(rows),
-            int(lines.net[rows].sum()),
+            lines.provider[members[0]],
+            lines.payout_id[members[0]].strip(),
+            int(lines.payout_day[members].min()),
+            members,
+            int(lines.net[members].sum()),
         )
-        for (provider, payout_id, _), rows in sorted(groups.items())
+        for members in groups
     ]
+    return sorted(found, key=lambda one: (one.provider, one.payout_id, one.day))
 
 
 def _credits(tables: Tables, contracts: Contracts, payouts: list[Payout]) -> Iterator[Credit]:
     bank = tables.bank
-    accounts = {
-        _account(account): name
-        for name, terms in contracts.providers.items()
-        for account in terms.payout_accounts
-        if _account(account)
-    }
-    names = {
-        _name(text): name
-        for name, terms in contracts.providers.items()
-        for text in terms.payout_names
-        if _name(text)
-    }
+    sides = contracts.providers.items()
+    accounts = {_account(text): name for name, terms in sides for text in terms.payout_accounts}
+    names = {_name(text): name for name, terms in sides for text in terms.payout_names}
+    accounts.pop("", None)
+    names.pop("", None)
     reader = PayoutReader([payout.payout_id for payout in payouts])
-    for row in np.flatnonzero(bank.amount >= 0).tolist():
-        account, name = _account(bank.counterparty_account[row]), _name(bank.name[row])
-        provider = accounts.get(account) or names.get(name) or ""
-        narrative = bank.narrative[row]
-        if not (account or name):
-            provider = _sender(narrative, names)
-        if not provider and not reader.may_stand_in(narrative):
-            continue
-        named = reader.read(Text.of(narrative), from_provider=bool(provider))
-        own = tuple(at for at in named if payouts[at].provider == provider)
+    rows = np.flatnonzero(bank.amount >= 0)
+    account = by_parts(bank.counterparty_account.take(rows), _plain_account, _account)
+    name = by_parts(bank.name.take(rows), _plain_name, _name)
+    narrative = bank.narrative.take(rows)
+    worth_a_look = bools_of(pc.is_in(account, value_set=_known(accounts)))
+    worth_a_look |= bools_of(pc.is_in(name, value_set=_known(names)))
+    worth_a_look |= bools_of(pc.and_(pc.equal(account, ""), pc.equal(name, "")))
+    worth_a_look |= reader.may_stand_in(narrative)
+    for at in np.flatnonzero(worth_a_look).tolist():
+        row, said = int(rows[at]), narrative[at].as_py()
+        own_account, own_name = account[at].as_py(), name[at].as_py()
+        provider = accounts.get(own_account) or names.get(own_name) or ""
+        if not (own_account or own_name):
+            provider = _sender(said, names)
+        named = reader.read(Text.of(said), from_provider=bool(provider))
+        own = tuple(one for one in named if payouts[one].provider == provider)
         if provider or named:
             yield Credit(
                 row, provider, own or named, int(bank.amount[row]), int(bank.value_day[row])
             )
 
 
+def _known(texts: Iterable[str]) -> pa.LargeStringArray:
+    return pa.array(sorted(texts), type=pa.large_string())
+
+
 def _account(text: str) -> str:
     return "".join(c for c in fold(text) if c.isalnum())
+
+
+def _plain_account(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    return pc.replace_substring_regex(pc.ascii_upper(texts), "[^0-9A-Z]", "")
 
 
 def _name(text: str) -> str:
     words = "".join(c if c.isalnum() else " " for c in fold(text)).split()
     return " ".join(words)
+
+
+def _plain_name(texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    spaced = pc.replace_substring_regex(pc.ascii_upper(texts), "[^0-9A-Z]+", " ")
+    return pc.utf8_trim(spaced, " ")
 
 
 def _sender(narrative: str, names: Mapping[str, str]) -> str:
@@ -166,13 +185,13 @@ class _PayoutLayer:
     def flag_foreign(self) -> None:
         """Money of another currency agrees with no payout here."""
         foreign: list[tuple[Item, str]] = [
-            ((_LINE, row), str(self.lines.frame["currency"].iloc[row]))
+            ((_LINE, row), self.lines.currency[row])
             for row in np.flatnonzero((self.lines.original < 0) & ~self.lines.in_currency).tolist()
         ]
         for at in sorted(self.open_credits):
             row = self.credits[at].row
             if not self.bank.in_currency[row]:
-                foreign.append(((_BANK, row), str(self.bank.frame["currency"].iloc[row])))
+                foreign.append(((_BANK, row), self.bank.currency[row]))
                 self.open_credits.discard(at)
         for item, currency in foreign:
             self.decisions.flag(
@@ -243,7 +262,7 @@ class _PayoutLayer:
         for at in sorted(self.open_credits):
             credit = self.credits[at]
             near = self._reachable(at)
-            items = [(_LINE, self.payouts[p].rows[0]) for p in near[:MOST_CANDIDATES]]
+            items = [(_LINE, int(self.payouts[p].rows[0])) for p in near[:MOST_CANDIDATES]]
             self.decisions.flag(
                 MismatchType.UNRECORDED_RECEIPT,
                 _LAYER,
@@ -260,7 +279,7 @@ class _PayoutLayer:
         as_of = _as_of(self.contracts)
         for at in sorted(self.open_payouts):
             payout = self.payouts[at]
-            for row in payout.rows:
+            for row in payout.rows.tolist():
                 day = int(self.lines.payout_day[row])
                 late = as_of > day + self.contracts.grace_days
                 self.decisions.flag(
@@ -357,7 +376,7 @@ class _PayoutLayer:
 
     def _items(self, credits_: Iterable[int], payouts: Iterable[int]) -> list[Item]:
         items: list[Item] = [(_BANK, self.credits[at].row) for at in credits_]
-        items += [(_LINE, row) for p in payouts for row in self.payouts[p].rows]
+        items += [(_LINE, row) for p in payouts for row in self.payouts[p].rows.tolist()]
         return items
 
     def _close(self, credits_: Iterable[int], payouts: Iterable[int]) -> None:
@@ -365,13 +384,14 @@ class _PayoutLayer:
         self.open_payouts -= set(payouts)
 
     def _match(self, rule: Rule, credits_: Sequence[int], payouts: Sequence[int]) -> None:
-        self.decisions.match(_LAYER, rule, self._items(credits_, payouts))
+        lines = np.concatenate([self.payouts[at].rows for at in payouts])
+        self.decisions.match(_LAYER, rule, lines, [self.credits[at].row for at in credits_])
         self._close(credits_, payouts)
 
     def _flag_again(self, at: int, whole: int, payouts: Sequence[int]) -> None:
         """The provider paid the same payout once more."""
         credit, settling = self.credits[at], self.credits[whole]
-        lines = [(_LINE, self.payouts[p].rows[0]) for p in payouts]
+        lines = [(_LINE, int(self.payouts[p].rows[0])) for p in payouts]
         self.decisions.flag(
             MismatchType.DUPLICATE_PAYMENT,
             _LAYER,
@@ -408,7 +428,7 @@ class _PayoutLayer:
         for at, payouts in sorted(disputed.items()):
             for payout in sorted(payouts):
                 rivals[payout].append(at)
-            lines = [(_LINE, self.payouts[p].rows[0]) for p in sorted(payouts)]
+            lines = [(_LINE, int(self.payouts[p].rows[0])) for p in sorted(payouts)]
             self.decisions.flag(
                 MismatchType.AMBIGUOUS,
                 _LAYER,
@@ -418,7 +438,7 @@ class _PayoutLayer:
             )
         for payout, credits_ in sorted(rivals.items()):
             banks = [(_BANK, self.credits[at].row) for at in credits_]
-            for row in self.payouts[payout].rows:
+            for row in self.payouts[payout].rows.tolist():
                 self.decisions.flag(
                     MismatchType.AMBIGUOUS,
                     _LAYER,
@@ -429,7 +449,7 @@ class _PayoutLayer:
                 )
         self._close(disputed, rivals)
 
-    def _flag_repeated(self, item: Item, original: int, ids: Sequence[str]) -> None:
+    def _flag_repeated(self, item: Item, original: int, ids: Texts) -> None:
         self.decisions.flag(
             MismatchType.DUPLICATE_LINE,
             _LAYER,

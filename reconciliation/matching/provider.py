@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 
+from reconciliation.matching.arrays import Bools, Ints, together
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions, Item
 from reconciliation.matching.model import CURRENCY, Contracts, Rule
 from reconciliation.matching.references import Reading, ReferenceReader
-from reconciliation.matching.tables import Bools, Ints, Tables
+from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 
 _LAYER: Final = Layer.PROVIDER
@@ -39,12 +40,11 @@ def contracted_fees(tables: Tables, contracts: Contracts) -> Ints:
     """
     lines = tables.settlements
     expected = np.full(len(lines.ids), -1, dtype=np.int64)
-    providers = np.asarray(lines.provider, dtype=object)
-    pays = np.asarray(lines.kind, dtype=object) == "payment"
+    pays = lines.kind.are("payment")
     for name, terms in contracts.providers.items():
         share = (lines.gross * terms.rate_bps * 2 + _PER_UNIT) // (2 * _PER_UNIT)
         fee = np.where(pays, share + terms.fixed, 0)
-        expected = np.where(providers == name, fee, expected)
+        expected = np.where(lines.provider.are(name), fee, expected)
     return expected.astype(np.int64)
 
 
@@ -58,7 +58,7 @@ class _ProviderLayer:
         self.readings: dict[int, Reading] = {}
         """The references of the lines that were asked about."""
         self.fees = contracted_fees(decisions.tables, contracts)
-        self.counted = (self.lines.original < 0) & (_words(self.lines.kind) != "chargeback")
+        self.counted = (self.lines.original < 0) & ~self.lines.kind.are("chargeback")
         self.settled_by = np.full(len(self.payments.ids), -1, dtype=np.int64)
         """The (first) line that settles each payment."""
 
@@ -78,26 +78,10 @@ class _ProviderLayer:
 
     def decide_by_id(self) -> Bools:
         """Decide the lines whose id is a payment's. True for each line whose id speaks."""
-        mine = pd.DataFrame(
-            {
-                "channel": self.payments.channel,
-                "kind": self.payments.kind,
-                "id": self.payments.frame["provider_txn_id"],
-            }
-        )
-        theirs = pd.DataFrame(
-            {
-                "channel": self.lines.provider,
-                "kind": self.lines.kind,
-                "id": self.lines.frame["provider_txn_id"],
-            }
-        )
-        joined = pd.concat([mine, theirs], ignore_index=True)
-        keys = joined.groupby(["channel", "kind", "id"], sort=True).ngroup().to_numpy(np.int64)
-        pay_key, line_key = keys[: len(mine)], keys[len(mine) :]
-        usable = ~self.payments.direct & (mine["id"] != "").to_numpy(dtype=bool)
-        open_line = self.counted & (theirs["id"] != "").to_numpy(dtype=bool)
-        size = int(keys.max(initial=-1)) + 1
+        pay_key, line_key = self._keys()
+        usable = ~self.payments.direct & self.payments.txn_id.are_said()
+        open_line = self.counted & self.lines.txn_id.are_said()
+        size = 1 + max(int(pay_key.max(initial=-1)), int(line_key.max(initial=-1)))
         pay_count = np.bincount(pay_key[usable], minlength=size)
         line_count = np.bincount(line_key[open_line], minlength=size)
         speaking = np.asarray(open_line & (pay_count[line_key] > 0), dtype=bool)
@@ -108,6 +92,17 @@ class _ProviderLayer:
         self._match_plain(pay_of_key[line_key[plain]], plain)
         self._decide_id_groups(np.where(usable, pay_key, -1), np.where(speaking, line_key, -1))
         return speaking
+
+    def _keys(self) -> tuple[Ints, Ints]:
+        """One number for each provider, kind and id, on either side."""
+        ids = np.concatenate(self.payments.txn_id.codes_with(self.lines.txn_id))
+        channels = sorted({*self.payments.channel.words, *self.lines.provider.words})
+        kinds = sorted({*self.payments.kind.words, *self.lines.kind.words})
+        mine = self.payments.channel.codes_in(channels), self.payments.kind.codes_in(kinds)
+        theirs = self.lines.provider.codes_in(channels), self.lines.kind.codes_in(kinds)
+        place = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
+        keys = together(ids, *place)
+        return keys[: len(mine[0])], keys[len(mine[0]) :]
 
     def _match_plain(self, pays: Ints, rows: Ints) -> None:
         """One payment, one line, everything agrees: matched without looking at rows."""
@@ -120,9 +115,7 @@ class _ProviderLayer:
             & (self.lines.net[rows] == self.lines.gross[rows] - self.lines.fee[rows])
         )
         self.settled_by[pays[agrees]] = rows[agrees]
-        self.decisions.match_pairs(
-            _LAYER, Rule.TXN_ID, (_PAYMENT, pays[agrees]), (_LINE, rows[agrees])
-        )
+        self.decisions.match_pairs(_LAYER, Rule.TXN_ID, pays[agrees], rows[agrees])
 
     def _decide_id_groups(self, pay_key: Ints, line_key: Ints) -> None:
         """The residue: ids with several payments or lines, or where something disagrees."""
@@ -184,7 +177,7 @@ class _ProviderLayer:
         if not rows:
             return
         self._read(rows)
-        pays_of = self._payments_of_bills()
+        pays_of = self._payments_of_bills(rows)
         groups: dict[BillPlace, list[int]] = defaultdict(list)
         for row in rows:
             bill = self._bill_of(row, pays_of)
@@ -194,9 +187,12 @@ class _ProviderLayer:
         for place, named in sorted(groups.items()):
             self._decide_bill(pays_of[place], self._in_order(named))
 
-    def _payments_of_bills(self) -> Mapping[BillPlace, list[int]]:
+    def _payments_of_bills(self, rows: Iterable[int]) -> Mapping[BillPlace, list[int]]:
+        """The payments of every bill that one of these lines may name."""
+        readings = [self.readings[row] for row in rows]
+        named = {bill for one in readings for bill in (*one.exact, *one.repaired)}
         found: dict[BillPlace, list[int]] = {}
-        known = ~self.payments.direct & (self.payments.bill >= 0)
+        known = ~self.payments.direct & np.isin(self.payments.bill, sorted(named))
         for pay in np.flatnonzero(known).tolist():
             place = (self.payments.channel[pay], self.payments.kind[pay])
             found.setdefault((*place, int(self.payments.bill[pay])), []).append(pay)
@@ -289,15 +285,16 @@ class _ProviderLayer:
         ids = {(self.lines.provider[row], self.lines.txn_id[row]) for row in rows}
         by_key: dict[tuple[str, str] | tuple[str, int], list[int]] = defaultdict(list)
         wanted = np.asarray(sorted({b for named in bills.values() for b in named}), dtype=np.int64)
-        if rows:
-            texts = self.payments.frame["provider_txn_id"].tolist()
-            hit = np.isin(self.payments.bill, wanted)
-            for pay in np.flatnonzero(~self.payments.direct).tolist():
-                channel, kind = self.payments.channel[pay], self.payments.kind[pay]
-                if kind == "payment" and (channel, texts[pay]) in ids and texts[pay]:
-                    by_key[channel, texts[pay]].append(pay)
-                if kind == "payment" and hit[pay]:
-                    by_key[channel, int(self.payments.bill[pay])].append(pay)
+        texts = pa.array(sorted({text for _, text in ids}), type=pa.large_string())
+        same_id = self.payments.txn_id.are_in(texts)
+        hit = np.isin(self.payments.bill, wanted)
+        online = ~self.payments.direct & self.payments.kind.are("payment")
+        for pay in np.flatnonzero(online & (same_id | hit)).tolist():
+            channel, txn_id = self.payments.channel[pay], self.payments.txn_id[pay]
+            if (channel, txn_id) in ids and txn_id:
+                by_key[channel, txn_id].append(pay)
+            if hit[pay]:
+                by_key[channel, int(self.payments.bill[pay])].append(pay)
         found = {}
         for row in rows:
             provider = self.lines.provider[row]
@@ -308,7 +305,7 @@ class _ProviderLayer:
     def _read(self, rows: Iterable[int]) -> None:
         """Read the references of these lines; many at once costs little, one by one much."""
         wanted = sorted(set(rows) - self.readings.keys())
-        readings = self.reader.read([self.lines.reference[row] for row in wanted])
+        readings = self.reader.read(self.lines.reference.take(np.asarray(wanted, dtype=np.int64)))
         self.readings.update(zip(wanted, readings, strict=True))
 
     # --- questions --------------------------------------------------------------------------
@@ -345,7 +342,7 @@ class _ProviderLayer:
         if wrong and not self._fees_agree_together(pay, rows):
             self._flag_fee(items, wrong[0])
         else:
-            self.decisions.match(_LAYER, rule, items)
+            self.decisions.match(_LAYER, rule, [pay], rows)
 
     def _fee_agrees(self, row: int) -> bool:
         net_agrees = self.lines.net[row] == self.lines.gross[row] - self.lines.fee[row]
@@ -414,8 +411,8 @@ class _ProviderLayer:
         )
 
     def _flag_amount(self, pays: list[int], rows: list[int]) -> None:
-        foreign = {str(self.lines.frame["currency"].iloc[row]) for row in rows}
-        foreign |= {str(self.payments.frame["currency"].iloc[pay]) for pay in pays}
+        foreign = {self.lines.currency[row] for row in rows}
+        foreign |= {self.payments.currency[pay] for pay in pays}
         foreign -= {CURRENCY}
         self._flag_both(
             MismatchType.AMOUNT_MISMATCH,
@@ -466,7 +463,3 @@ _UNRECORDED: Final = {
     "refund": MismatchType.UNRECORDED_REFUND,
     "chargeback": MismatchType.CHARGEBACK,
 }
-
-
-def _words(values: list[str]) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
-    return np.asarray(values, dtype=object)

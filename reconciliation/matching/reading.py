@@ -6,12 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from reconciliation.matching.arrays import Bools, Ints, Texts
 from reconciliation.matching.desk import Desk, Named, Side, Strength
+from reconciliation.matching.dossiers import DossierReader
 from reconciliation.matching.model import Contracts, Rule
-from reconciliation.matching.narrative import DossierReader, Text
 from reconciliation.matching.references import Reading, ReferenceReader
 from reconciliation.matching.scan import whole_references
-from reconciliation.matching.tables import Bools, Ints
 from reconciliation.states import ItemKind, Layer
 
 _LAYER: Final = Layer.DIRECT
@@ -46,8 +46,8 @@ class BankReading:
         """Read every narrative: whole references by a kernel, the others in full."""
         rows = np.flatnonzero(self.mine & (self.bank.original < 0))
         self.whole[rows] = whole_references(
-            self.bank.frame["narrative"].iloc[rows],
-            self.payments.references,
+            self.bank.narrative.take(rows),
+            self.payments.references.array(),
             self.contracts.reference_prefix,
         )
         self._read_fully(rows[self.whole[rows] < 0])
@@ -58,23 +58,19 @@ class BankReading:
         A narrative that names another known bill contradicts it: then the line is read as any.
         """
         told = np.flatnonzero(self.payments.direct & self.payments.succeeded)
-        pay_of = _sole((self.payments.txn_id[pay], pay) for pay in told.tolist())
-        if not pay_of:
-            return
-        mine = np.flatnonzero(self.mine & (self.bank.original < 0)).tolist()
-        row_of = _sole((self.bank.bank_ref[row], row) for row in mine)
-        for reference in sorted(pay_of.keys() & row_of.keys()):
-            pay, row = pay_of[reference], row_of[reference]
-            if self.desk.fits(pay, row) and self._names(row) <= {int(self.payments.bill[pay])}:
-                self.desk.match(Rule.BANK_REFERENCE, [pay], [row])
-                self.whole[row] = -1
-                self.readings.pop(row, None)
-
-    def _names(self, row: int) -> set[int]:
-        """The known bills that a line names by a whole reference."""
-        if self.whole[row] >= 0:
-            return {int(self.whole[row])}
-        return set(self.readings[row].exact)
+        mine = np.flatnonzero(self.mine & (self.bank.original < 0))
+        pays, rows = _sole_pairs(self.payments.txn_id, told, self.bank.bank_ref, mine)
+        bills = self.payments.bill[pays]
+        agrees = self.desk.agree(pays, rows) & (
+            (self.whole[rows] < 0) | (self.whole[rows] == bills)
+        )
+        for at in np.flatnonzero(agrees & (self.whole[rows] < 0)).tolist():
+            agrees[at] = set(self.readings[int(rows[at])].exact) <= {int(bills[at])}
+        pays, rows = pays[agrees], rows[agrees]
+        self.desk.match_pairs(Rule.BANK_REFERENCE, pays, rows)
+        self.whole[rows] = -1
+        for row in rows.tolist():
+            self.readings.pop(row, None)
 
     def match_plain(self) -> None:
         """A bill with one payment, named by one line, of one amount."""
@@ -90,35 +86,19 @@ class BankReading:
         single = np.bincount(bills, minlength=size) == 1
         candidates = rows[(named[self.whole[rows]] == 1) & single[self.whole[rows]]]
         pays = only[self.whole[candidates]]
-        agrees = self._agree(pays, candidates)
-        self.desk.settled_by[pays[agrees]] = candidates[agrees]
-        self.desk.decisions.match_pairs(
-            _LAYER,
-            Rule.NARRATIVE_REFERENCE,
-            (_BANK, candidates[agrees]),
-            (_PAYMENT, pays[agrees]),
-        )
+        agrees = self.desk.agree(pays, candidates) & (self.desk.settled_by[pays] < 0)
+        self.desk.match_pairs(Rule.NARRATIVE_REFERENCE, pays[agrees], candidates[agrees])
         # the kernel's lines that were not plain: there may be more in them
         self._read_fully(rows[~np.isin(rows, candidates[agrees])])
 
-    def _agree(self, pays: Ints, rows: Ints) -> Bools:
-        return np.asarray(
-            (self.payments.signed[pays] == self.bank.amount[rows])
-            & (self.payments.succeeded[pays] | self.payments.pending[pays])
-            & self.payments.in_currency[pays]
-            & self.bank.in_currency[rows]
-            & (self.desk.settled_by[pays] < 0),
-            dtype=bool,
-        )
-
     def _read_fully(self, rows: Ints) -> None:
-        narratives = [self.bank.narrative[row] for row in rows.tolist()]
+        narratives = self.bank.narrative.take(rows)
         self.readings.update(zip(rows.tolist(), self.references.read(narratives), strict=True))
 
     def sort_readings(self) -> None:
         """Put each line to the bill or bills that it names."""
-        self._collect_payments()
         self.dossiers = self._dossier_readings()
+        self._collect_payments()
         for row, reading in sorted(self.readings.items()):
             side = self.side(row)
             self._sort_reading(side, row, reading)
@@ -128,7 +108,11 @@ class BankReading:
                 side.lines_of[bill].append(Named(row, Strength.PART))
 
     def _collect_payments(self) -> None:
-        known = self.payments.direct & (self.payments.bill >= 0)
+        """The payments of every bill that a line may name."""
+        readings = self.readings.values()
+        named = {bill for one in readings for bill in (*one.exact, *one.repaired)}
+        named.update(bill for bills in self.bills_of.values() for bill in bills)
+        known = self.payments.direct & np.isin(self.payments.bill, sorted(named))
         for pay in np.flatnonzero(known).tolist():
             side = self.credit if self.payments.signed[pay] > 0 else self.debit
             side.pays_of.setdefault(int(self.payments.bill[pay]), []).append(pay)
@@ -205,13 +189,14 @@ class BankReading:
 
     def _dossier_readings(self) -> dict[int, tuple[tuple[int, ...], ...]]:
         """Dossier codes of the lines that name no bill by its reference."""
-        reader = DossierReader(self.payments.dossiers)
-        found = {}
-        for row, reading in self.readings.items():
-            if not reading.exact and not reading.unknown:
-                places = reader.read(Text.of(self.bank.narrative[row]))
-                if places:
-                    found[row] = places
+        rows = [
+            row
+            for row, reading in self.readings.items()
+            if not reading.exact and not reading.unknown
+        ]
+        narratives = self.bank.narrative.take(np.asarray(rows, dtype=np.int64))
+        read = DossierReader(self.payments.dossiers).read(narratives)
+        found = {row: places for row, places in zip(rows, read, strict=True) if places}
         wanted = {d for places in found.values() for place in places for d in place}
         if wanted:
             hit = np.isin(self.payments.dossier, np.asarray(sorted(wanted), dtype=np.int64))
@@ -237,13 +222,15 @@ class BankReading:
         return sorted({bill for dossier in dossiers for bill in self.bills_of.get(dossier, ())})
 
 
-def _sole(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """The rows by those non-empty keys that stand once."""
-    found: dict[str, int] = {}
-    twice: set[str] = set()
-    for key, row in pairs:
-        if key in found:
-            twice.add(key)
-        elif key:
-            found[key] = row
-    return {key: row for key, row in found.items() if key not in twice}
+def _sole_pairs(left: Texts, of_left: Ints, right: Texts, of_right: Ints) -> tuple[Ints, Ints]:
+    """Rows that bear the same text, where it stands once among these rows of either side."""
+    every_left, every_right = left.codes_with(right)
+    ours, theirs = every_left[of_left], every_right[of_right]
+    size = int(max(ours.max(initial=-1), theirs.max(initial=-1))) + 1
+    sole = np.bincount(ours, minlength=size) == 1
+    sole &= np.bincount(theirs, minlength=size) == 1
+    row_of = np.full(size, -1, dtype=np.int64)
+    row_of[theirs] = of_right
+    at = np.flatnonzero(sole[ours])
+    at = at[left.are_said()[of_left[at]]]
+    return of_left[at], row_of[ours[at]]

@@ -24,7 +24,8 @@ import pyarrow as pa
 
 from payments.references import ALPHABET, CODE_LENGTH, DATA_SYMBOLS, canonical
 from reconciliation.matching import codes
-from reconciliation.matching.codes import Bools, Ints, Symbols
+from reconciliation.matching.arrays import Bools, Ints, text_array
+from reconciliation.matching.codes import Symbols
 from reconciliation.matching.texts import Folded
 
 _BATCH: Final = 50_000
@@ -59,14 +60,15 @@ class _KnownBills:
     are ``odd``: the bill of each in canonical spelling.
     """
 
-    def __init__(self, references: Sequence[str], prefix: str) -> None:
+    def __init__(self, references: pa.LargeStringArray, prefix: str) -> None:
         self.prefix = canonical(prefix)
-        number = _numbers(pa.array(references, type=pa.large_string()), self.prefix)
+        number = _numbers(references, self.prefix)
         order = np.argsort(number, kind="stable")
         self._bills = order[np.searchsorted(number[order], 0) :]
         self.numbers = number[self._bills]
         rest = np.flatnonzero(number < 0).tolist()
-        self.odd = {canonical(references[bill]): bill for bill in rest if references[bill]}
+        spelled = [canonical(references[bill].as_py()) for bill in rest]
+        self.odd = {text: bill for text, bill in zip(spelled, rest, strict=True) if text}
 
     def find(self, numbers: Ints) -> Ints:
         """The bill of each code, -1 where it is nobody's."""
@@ -103,14 +105,15 @@ class ReferenceReader:
     ``references`` are the distinct references of all payments; a bill is its index in them.
     """
 
-    def __init__(self, references: Sequence[str], prefix: str) -> None:
-        self._known = _KnownBills(references, prefix)
+    def __init__(self, references: pa.LargeStringArray | Sequence[str], prefix: str) -> None:
+        self._known = _KnownBills(text_array(references), prefix)
 
-    def read(self, texts: Sequence[str]) -> list[Reading]:
+    def read(self, texts: pa.LargeStringArray | Sequence[str]) -> list[Reading]:
         """What each text names."""
         readings: list[Reading] = []
-        for start in range(0, len(texts), _BATCH):
-            batch = pa.array(texts[start : start + _BATCH], type=pa.large_string())
+        array = text_array(texts)
+        for start in range(0, len(array), _BATCH):
+            batch = array.slice(start, _BATCH)
             readings += _Batch(self._known, Folded.of(batch)).readings()
         return readings
 

@@ -1,22 +1,23 @@
 """The kernel that reads plain, whole references out of many narratives at once."""
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from payments.references import CODE_LENGTH, canonical
-from reconciliation.matching.tables import Ints
+from reconciliation.matching.arrays import Ints, numbers_of
 
 _SYMBOL: Final = "[0-9A-TV-Z]"
 _LOOK_ALIKES: Final = (("O", "0"), ("I", "1"), ("L", "1"))
 _SPELLED: Final = {"0": "[0O]", "1": "[1IL]"}
 
 
-def whole_references(narratives: "pd.Series[Any]", references: list[str], prefix: str) -> Ints:
+def whole_references(
+    texts: pa.LargeStringArray, references: pa.LargeStringArray, prefix: str
+) -> Ints:
     """For each narrative the one known reference it bears, as an index; -1 where not so plain.
 
     Plain is: ASCII, the prefix in one place only (separators disregarded), and right after it,
@@ -24,9 +25,8 @@ def whole_references(narratives: "pd.Series[Any]", references: list[str], prefix
     would give the same answer here.
     """
     head = canonical(prefix)
-    if not head or narratives.empty or not references:
-        return np.full(len(narratives), -1, dtype=np.int64)
-    texts = pa.array(narratives, type=pa.large_string())
+    if not head or not len(texts) or not len(references):
+        return np.full(len(texts), -1, dtype=np.int64)
     upper = pc.ascii_upper(texts)
     letters = [_SPELLED.get(letter, re.escape(letter)) for letter in head]
     places = pc.count_substring_regex(upper, "[^0-9A-Z]*".join(letters))
@@ -37,10 +37,9 @@ def whole_references(narratives: "pd.Series[Any]", references: list[str], prefix
     plain = pc.and_(pc.string_is_ascii(texts), pc.equal(places, 1))
     index = pc.index_in(
         pc.binary_join_element_wise(_text(head), codes, _text("")),
-        value_set=pa.array(references, type=pa.large_string()),
+        value_set=references,
     )
-    bills = pc.fill_null(pc.if_else(plain, index, None), -1)
-    return np.asarray(bills.to_numpy(zero_copy_only=False), dtype=np.int64)
+    return numbers_of(pc.if_else(plain, index, None))
 
 
 def _text(value: str) -> pa.Scalar:

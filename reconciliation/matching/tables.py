@@ -1,24 +1,35 @@
-"""The three inputs as sorted columns: numpy arrays for kernels, lists for the rare single look.
+"""The three inputs as sorted columns: numpy and arrow arrays for kernels, a single look where rare.
 
 Every table is sorted by item id, so that nothing downstream can depend on the input's row order.
 Days are whole numbers (days since 1970-01-01 at +07:00), which is what due dates are counted in.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from payments.references import canonical
 from reconciliation.errors import MatchInputError
+from reconciliation.matching.arrays import (
+    Bools,
+    Ints,
+    Texts,
+    Words,
+    bools_of,
+    numbers_of,
+    order_of,
+    suspects,
+    text_array,
+)
 from reconciliation.matching.columns import BANK_TRANSFER
 from reconciliation.matching.model import CURRENCY, MatchInputs
-
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 _EPOCH: Final = date(1970, 1, 1)
 _LOCAL_OFFSET: Final = np.timedelta64(7 * 3600, "s")
@@ -34,24 +45,65 @@ def day_text(number: int) -> str:
     return (_EPOCH + timedelta(days=int(number))).isoformat()
 
 
-def _sorted(frame: pd.DataFrame, key: str, file: str) -> pd.DataFrame:
-    ordered = frame.sort_values(key, kind="stable").reset_index(drop=True)
-    twice = ordered[key].duplicated()
-    if twice.any():
-        raise MatchInputError(f"{file}: {key} {ordered[key][twice].iloc[0]} stands twice")
-    return ordered
+class _Sorted:
+    """A frame's columns in the order of its ids."""
 
+    def __init__(self, frame: pd.DataFrame, key: str, file: str) -> None:
+        self._frame = frame
+        array = text_array(frame[key])
+        self.order = order_of(array)
+        self.ids = Texts(array, self.order)
+        ordered = self.ids.array()
+        same = bools_of(pc.equal(ordered[1:], ordered[:-1]))
+        if same.any():
+            raise MatchInputError(f"{file}: {key} {self.ids[int(same.argmax())]} stands twice")
 
-def _texts(series: "pd.Series[Any]") -> list[str]:
-    return [str(value) for value in series.tolist()]
+    def texts(self, name: str) -> Texts:
+        return Texts(text_array(self._frame[name]), self.order)
 
+    def words(self, name: str) -> Words:
+        return Words.of(text_array(self._frame[name]), self.order)
 
-def _days(series: "pd.Series[Any]") -> Ints:
-    return np.asarray(series.to_numpy().astype("datetime64[D]").astype(np.int64))
+    def indexed(
+        self, name: str, reading: Callable[[pa.LargeStringArray], pa.LargeStringArray] | None = None
+    ) -> tuple[Ints, pa.LargeStringArray]:
+        """Each value's index among the distinct non-empty ones, -1 if empty; and these."""
+        array = text_array(self._frame[name])
+        coded = (reading(array) if reading else array).dictionary_encode()
+        codes, distinct = numbers_of(coded.indices)[self.order], coded.dictionary
+        empty = pc.index(distinct, "").as_py()
+        if empty < 0:
+            return codes, distinct
+        codes = np.where(codes == empty, -1, codes - (codes > empty))
+        return codes, pa.concat_arrays([distinct[:empty], distinct[empty + 1 :]])
 
+    def numbers(self, name: str) -> Ints:
+        return self._frame[name].to_numpy(dtype=np.int64)[self.order]
 
-def _instants(series: "pd.Series[Any]") -> NDArray[np.datetime64]:
-    return np.asarray(series.dt.tz_localize(None).to_numpy().astype("datetime64[us]"))
+    def days(self, name: str) -> Ints:
+        whole = self._frame[name].to_numpy().astype("datetime64[D]").astype(np.int64)
+        return np.asarray(whole[self.order])
+
+    def instants(self, name: str) -> NDArray[np.datetime64]:
+        plain = self._frame[name].dt.tz_localize(None).to_numpy()
+        return np.asarray(plain.astype("datetime64[us]")[self.order])
+
+    def originals(self, keys: list[Ints], same: list[str], first: list[str]) -> Ints:
+        """For each row the first row, in the given order, that equals it in the ``same`` columns.
+
+        Only rows that already share the keys are compared in full.
+        """
+        original = np.full(len(self.order), -1, dtype=np.int64)
+        rows = suspects(keys)
+        part = self._frame.iloc[self.order[rows]].set_axis(rows, axis=0)
+        repeated = part.duplicated(same, keep=False)
+        if repeated.any():
+            part = part[repeated].sort_values(first, kind="stable")
+            groups = part.groupby(same, sort=False, dropna=False)
+            found = groups.ngroup().map(dict(enumerate(groups.head(1).index.to_list())))
+            rows, firsts = part.index.to_numpy(), found.to_numpy(dtype=np.int64)
+            original[rows] = np.where(rows == firsts, -1, firsts)
+        return original
 
 
 def _local_days(instants: NDArray[np.datetime64]) -> Ints:
@@ -63,55 +115,55 @@ def _local_days(instants: NDArray[np.datetime64]) -> Ints:
 class Payments:
     """Payments, refunds and remittances, sorted by id; ``signed`` is negative for money back."""
 
-    frame: pd.DataFrame
-    ids: list[str]
+    ids: Texts
     bill: Ints
     """Index into ``references``; -1 without reference."""
-    references: list[str]
+    references: Texts
+    """Distinct, in canonical spelling, ascending."""
     dossier: Ints
     """Index into ``dossiers``; -1 without code."""
-    dossiers: list[str]
-    kind: list[str]
-    channel: list[str]
-    status: list[str]
+    dossiers: pa.LargeStringArray
+    kind: Words
+    channel: Words
+    status: Words
+    currency: Words
     signed: Ints
     in_currency: Bools
     day: Ints
-    instant: Ints
-    payer: list[str]
+    payer: Texts
     succeeded: Bools
     pending: Bools
     direct: Bools
-    txn_id: list[str]
+    txn_id: Texts
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
         """Sort and index the payments frame."""
-        table = _sorted(frame, "payment_id", "payments")
-        paid_at = _instants(table["paid_at"])
-        bill, references = _indexed(_canonical_column(table["bill_reference"]))
-        dossier, dossiers = _indexed(table["dossier_code"])
-        amount = table["amount"].to_numpy(dtype=np.int64)
-        status = table["status"]
+        table = _Sorted(frame, "payment_id", "payments")
+        bill, references = table.indexed("bill_reference", _canonical)
+        ascending = order_of(references)
+        dossier, dossiers = table.indexed("dossier_code")
+        amount = table.numbers("amount")
+        kind, status, channel = (table.words(name) for name in ("kind", "status", "channel"))
+        currency = table.words("currency")
         return cls(
-            frame=table,
-            ids=_texts(table["payment_id"]),
-            bill=bill,
-            references=references,
+            ids=table.ids,
+            bill=np.append(_inverse(ascending), -1)[bill],
+            references=Texts(references, ascending),
             dossier=dossier,
             dossiers=dossiers,
-            kind=_texts(table["kind"]),
-            channel=_texts(table["channel"]),
-            status=_texts(status),
-            signed=np.where((table["kind"] == "payment").to_numpy(dtype=bool), amount, -amount),
-            in_currency=(table["currency"] == CURRENCY).to_numpy(dtype=bool),
-            day=_local_days(paid_at),
-            instant=paid_at.astype(np.int64),
-            payer=_texts(table["payer_name"]),
-            succeeded=(status == "succeeded").to_numpy(dtype=bool),
-            pending=(status == "pending").to_numpy(dtype=bool),
-            direct=(table["channel"] == BANK_TRANSFER).to_numpy(dtype=bool),
-            txn_id=_texts(table["provider_txn_id"]),
+            kind=kind,
+            channel=channel,
+            status=status,
+            currency=currency,
+            signed=np.where(kind.are("payment"), amount, -amount),
+            in_currency=currency.are(CURRENCY),
+            day=_local_days(table.instants("paid_at")),
+            payer=table.texts("payer_name"),
+            succeeded=status.are("succeeded"),
+            pending=status.are("pending"),
+            direct=channel.are(BANK_TRANSFER),
+            txn_id=table.texts("provider_txn_id"),
         )
 
 
@@ -119,41 +171,45 @@ class Payments:
 class Settlements:
     """Settlement lines, sorted by id. ``original`` is the line this one repeats, or -1."""
 
-    frame: pd.DataFrame
-    ids: list[str]
-    provider: list[str]
-    kind: list[str]
-    txn_id: list[str]
-    reference: list[str]
+    ids: Texts
+    provider: Words
+    kind: Words
+    txn_id: Texts
+    reference: Texts
     gross: Ints
     fee: Ints
     net: Ints
+    currency: Words
     in_currency: Bools
     instant: Ints
-    payout_id: list[str]
+    payout_id: Words
     payout_day: Ints
     original: Ints
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
         """Sort the settlements frame and find its repeated lines."""
-        table = _sorted(frame, "line_id", "settlements")
-        same = [name for name in table.columns if name not in ("line_id", "report_id")]
+        table = _Sorted(frame, "line_id", "settlements")
+        same = [name for name in frame.columns if name not in ("line_id", "report_id")]
+        gross, net = table.numbers("gross"), table.numbers("net")
+        instant = table.instants("occurred_at").astype(np.int64)
+        payout_day, currency = table.days("payout_date"), table.words("currency")
+        keys = [gross, net, instant, payout_day]
         return cls(
-            frame=table,
-            ids=_texts(table["line_id"]),
-            provider=_texts(table["provider"]),
-            kind=_texts(table["kind"]),
-            txn_id=_texts(table["provider_txn_id"]),
-            reference=_texts(table["bill_reference"]),
-            gross=table["gross"].to_numpy(dtype=np.int64),
-            fee=table["fee"].to_numpy(dtype=np.int64),
-            net=table["net"].to_numpy(dtype=np.int64),
-            in_currency=(table["currency"] == CURRENCY).to_numpy(dtype=bool),
-            instant=_instants(table["occurred_at"]).astype(np.int64),
-            payout_id=_texts(table["payout_id"]),
-            payout_day=_days(table["payout_date"]),
-            original=_originals(table, same, ["report_id", "line_id"]),
+            ids=table.ids,
+            provider=table.words("provider"),
+            kind=table.words("kind"),
+            txn_id=table.texts("provider_txn_id"),
+            reference=table.texts("bill_reference"),
+            gross=gross,
+            fee=table.numbers("fee"),
+            net=net,
+            currency=currency,
+            in_currency=currency.are(CURRENCY),
+            instant=instant,
+            payout_id=table.words("payout_id"),
+            payout_day=payout_day,
+            original=table.originals(keys, same, ["report_id", "line_id"]),
         )
 
 
@@ -161,33 +217,35 @@ class Settlements:
 class BankLines:
     """Statement lines, sorted by id. ``original`` is the line this one repeats, or -1."""
 
-    frame: pd.DataFrame
-    ids: list[str]
+    ids: Texts
     amount: Ints
+    currency: Words
     in_currency: Bools
     value_day: Ints
-    narrative: list[str]
-    name: list[str]
-    counterparty_account: list[str]
-    bank_ref: list[str]
+    narrative: Texts
+    name: Texts
+    counterparty_account: Texts
+    bank_ref: Texts
     original: Ints
 
     @classmethod
     def of(cls, frame: pd.DataFrame) -> Self:
         """Sort the bank frame and find its repeated lines."""
-        table = _sorted(frame, "line_id", "bank")
-        same = [name for name in table.columns if name != "line_id"]
+        table = _Sorted(frame, "line_id", "bank")
+        same = [name for name in frame.columns if name != "line_id"]
+        amount, value_day = table.numbers("amount"), table.days("value_date")
+        currency, bank_ref = table.words("currency"), table.texts("bank_ref")
         return cls(
-            frame=table,
-            ids=_texts(table["line_id"]),
-            amount=table["amount"].to_numpy(dtype=np.int64),
-            in_currency=(table["currency"] == CURRENCY).to_numpy(dtype=bool),
-            value_day=_days(table["value_date"]),
-            narrative=_texts(table["narrative"]),
-            name=_texts(table["counterparty_name"]),
-            counterparty_account=_texts(table["counterparty_account"]),
-            bank_ref=_texts(table["bank_ref"]),
-            original=_originals(table, same, ["line_id"]),
+            ids=table.ids,
+            amount=amount,
+            currency=currency,
+            in_currency=currency.are(CURRENCY),
+            value_day=value_day,
+            narrative=table.texts("narrative"),
+            name=table.texts("counterparty_name"),
+            counterparty_account=table.texts("counterparty_account"),
+            bank_ref=bank_ref,
+            original=table.originals([amount, value_day, bank_ref.codes()], same, ["line_id"]),
         )
 
 
@@ -213,29 +271,16 @@ class Tables:
         )
 
 
-def _canonical_column(references: "pd.Series[Any]") -> "pd.Series[Any]":
+def _canonical(references: pa.LargeStringArray) -> pa.LargeStringArray:
     """References in canonical spelling; only those not so already are looked at one by one."""
-    odd = ~references.str.fullmatch("[0-9A-HJKMNP-Z]*")
-    if not odd.any():
+    odd = pc.invert(pc.match_substring_regex(references, "^[0-9A-HJKMNP-Z]*$"))
+    if not pc.any(odd).as_py():
         return references
-    return references.where(~odd, references[odd].map(canonical).reindex(references.index))
+    said = [canonical(text) for text in references.filter(odd).to_pylist()]
+    return pc.replace_with_mask(references, odd, pa.array(said, type=pa.large_string()))
 
 
-def _indexed(values: "pd.Series[Any]") -> tuple[Ints, list[str]]:
-    """Each value's index among the distinct non-empty ones in sorted order, and these."""
-    codes, distinct = pd.factorize(values.where(values != ""), sort=True)
-    return np.asarray(codes, dtype=np.int64), [str(value) for value in distinct]
-
-
-def _originals(table: pd.DataFrame, same: list[str], order: list[str]) -> Ints:
-    """For each row the first row, in the given order, that equals it in the ``same`` columns."""
-    original = np.full(len(table), -1, dtype=np.int64)
-    repeated = table.duplicated(same, keep=False)
-    if repeated.any():
-        part = table[repeated].sort_values(order, kind="stable")
-        groups = part.groupby(same, sort=False, dropna=False)
-        first = groups.ngroup().map(dict(enumerate(groups.head(1).index.to_list())))
-        rows = part.index.to_numpy()
-        firsts = first.to_numpy(dtype=np.int64)
-        original[rows] = np.where(rows == firsts, -1, firsts)
-    return original
+def _inverse(order: Ints) -> Ints:
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    return place

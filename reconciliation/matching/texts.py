@@ -5,13 +5,10 @@ from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
 
-from payments.references import VALUES, fold
-from reconciliation.matching.codes import STRANGE, Bools, Ints, Symbols
-
-Bytes = NDArray[np.uint8]
+from payments.references import VALUES
+from reconciliation.matching.arrays import Bools, Bytes, Ints, bytes_of, folded
+from reconciliation.matching.codes import STRANGE, Symbols
 
 _LETTERS: Final = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _LOOK_ALIKES: Final = ((b"O", b"0"), (b"I", b"1"), (b"L", b"1"))
@@ -67,7 +64,7 @@ class Folded:
     @classmethod
     def of(cls, texts: pa.LargeStringArray) -> Self:
         """Fold texts; see ``payments.references.fold``."""
-        data, offsets = _bytes_of(_folded(texts))
+        data, offsets = bytes_of(folded(texts))
         size = np.diff(offsets)
         word = _IS_WORD[data]
         line = np.repeat(np.arange(len(size)), size)[word]
@@ -103,23 +100,3 @@ class Folded:
     def text(self, at: int, length: int) -> str:
         """The canonical text from a place on."""
         return bytes(self.canonical[at : at + length]).decode("ascii")
-
-
-def _folded(texts: pa.LargeStringArray) -> pa.LargeStringArray:
-    upper = pc.ascii_upper(texts)
-    odd = pc.invert(pc.string_is_ascii(texts))
-    said = [fold(text) for text in texts.filter(odd).to_pylist()]
-    if not said:
-        return upper
-    return pc.replace_with_mask(upper, odd, pa.array(said, type=pa.large_string()))
-
-
-def _bytes_of(texts: pa.LargeStringArray) -> tuple[Bytes, Ints]:
-    """The bytes of all texts, and where each begins in them."""
-    _, offsets, data = texts.buffers()
-    if not len(texts) or data is None:
-        return np.zeros(0, dtype=np.uint8), np.zeros(len(texts) + 1, dtype=np.int64)
-    first = texts.offset
-    places = np.frombuffer(offsets, dtype=np.int64)[first : first + len(texts) + 1]
-    content = np.frombuffer(data, dtype=np.uint8)[places[0] : places[-1]]
-    return content, places - places[0]

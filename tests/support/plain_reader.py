@@ -1,8 +1,9 @@
-"""The reader of references, slow and plain: one narrative at a time, symbol by symbol.
+"""The readers of references and dossier codes, slow and plain: one narrative at a time.
 
 The product reads them many at once; this is what that is held to.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -176,3 +177,60 @@ def _mistyped(head: str, prefix: str) -> bool:
 def _is_whole(text: Text, start: int, end: int) -> bool:
     """Whether a code from start to end ends with a token, or lies within one."""
     return end in text.ends or not any(start < at < end for at in text.starts)
+
+
+class PlainDossierReader:
+    """Finds known dossier codes in one narrative at a time, with or without their separators.
+
+    ``codes`` are distinct dossier codes; a dossier is its index in them.
+    """
+
+    def __init__(self, codes: Sequence[str]) -> None:
+        self._index: dict[str, list[int]] = {}
+        for dossier, code in enumerate(codes):
+            if len(canonical(code)) >= _SHORTEST_DOSSIER:
+                self._index.setdefault(canonical(code), []).append(dossier)
+        self._ordered = sorted(self._index)
+        self._lengths = sorted({len(code) for code in self._index})
+
+    def read(self, text: Text) -> tuple[tuple[int, ...], ...]:
+        """For each place where a known code stands, the dossiers it may be."""
+        places = set()
+        for start in range(len(text.compact)):
+            codes = set(self._codes_at(text, start))
+            if codes:
+                places.add(tuple(sorted(d for code in codes for d in self._index[code])))
+        return tuple(sorted(places))
+
+    def _codes_at(self, text: Text, start: int) -> Iterator[str]:
+        if text.plain[start].isdigit() and not _number_starts(text, start):
+            return
+        for length in self._lengths:
+            code = text.compact[start : start + length]
+            if len(code) < length:
+                return
+            if code in self._index and _number_ends(text, start + length):
+                yield code
+                if start + length == len(text.compact):
+                    yield from self._longer(code)
+
+    def _longer(self, code: str) -> Iterator[str]:
+        """Codes that a cut at the narrative's end would have turned into this one."""
+        at = bisect_left(self._ordered, code) + 1
+        while at < len(self._ordered) and self._ordered[at].startswith(code):
+            yield self._ordered[at]
+            at += 1
+
+
+_SHORTEST_DOSSIER: Final = 8
+"""Shorter codes, unseparated, would be found in any number."""
+
+
+def _number_starts(text: Text, start: int) -> bool:
+    """Whether no digit touches this place from the left."""
+    return start in text.starts or not text.plain[start - 1].isdigit()
+
+
+def _number_ends(text: Text, end: int) -> bool:
+    """Whether no digit touches this place from the right: the code is not part of a longer one."""
+    return end in text.ends or not text.plain[end].isdigit()

@@ -5,6 +5,7 @@ import hashlib
 import string
 from typing import Any
 
+import numpy as np
 import pytest
 
 from benchmarks.matching.world import CONTRACTS, World
@@ -121,6 +122,11 @@ def test_deciding_an_item_twice_is_impossible() -> None:
     world.pay()
     world.line(5, "x")
     decisions = Decisions(Tables.of(inputs_of(world)))
-    decisions.match(Layer.DIRECT, Rule.NARRATIVE_REFERENCE, [(ItemKind.BANK, 0)])
+    decisions.match(Layer.DIRECT, Rule.NARRATIVE_REFERENCE, [0], [0])
     with pytest.raises(AssertionError, match="decided twice"):
         decisions.flag(MismatchType.AMBIGUOUS, Layer.DIRECT, (ItemKind.BANK, 0))
+    with pytest.raises(AssertionError, match="decided twice"):
+        decisions.match_pairs(Layer.DIRECT, Rule.DOSSIER_CODE, np.array([0]), np.array([0]))
+    fresh = Decisions(decisions.tables)
+    with pytest.raises(AssertionError, match="decided twice"):
+        fresh.match(Layer.DIRECT, Rule.DOSSIER_CODE, np.zeros(20, dtype=np.int64), [0])
