@@ -1,22 +1,15 @@
 """Reading known dossier codes out of many narratives at once."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from reconciliation.matching.arrays import (
-    Ints,
-    Texts,
-    bools_of,
-    bytes_of,
-    order_of,
-    text_array,
-)
+from reconciliation.matching.arrays import Bools, Ints, text_array
 from reconciliation.matching.texts import Folded
 
 _SHORTEST: Final = 8
@@ -36,92 +29,93 @@ class DossierReader:
     """
 
     def __init__(self, codes: pa.LargeStringArray | Sequence[str]) -> None:
-        plain = _canonical(text_array(codes))
-        dossiers = np.flatnonzero(bools_of(pc.greater_equal(pc.binary_length(plain), _SHORTEST)))
-        plain = plain.take(pa.array(dossiers))
-        order = order_of(plain)
-        self._dossiers = dossiers[order]
-        self._codes = Texts(plain, order)
-        self._heads = np.unique(_hash(*_begins(plain), _HEAD))
-        self._hashes = _hashes_by_length(plain)
+        folded = Folded.of(text_array(codes))
+        self._folded = folded
+        size = np.diff(folded.begin)
+        self._heads = _Hashed.of(folded, np.flatnonzero(size >= _SHORTEST), _HEAD)
+        self._whole = {
+            int(length): _Hashed.of(folded, np.flatnonzero(size == length), int(length))
+            for length in np.flatnonzero(np.bincount(size))
+            if length >= _SHORTEST
+        }
+        self._cut: dict[int, _Hashed] = {}
 
     def read(self, texts: pa.LargeStringArray | Sequence[str]) -> list[tuple[tuple[int, ...], ...]]:
         """For each text, for each place where a known code stands: the dossiers it may be."""
         folded = Folded.of(text_array(texts))
         at = np.arange(max(len(folded.line) - _SHORTEST + 1, 0))
         at = at[folded.ends_of(folded.line[at]) - at >= _SHORTEST]
-        at = at[np.isin(_hash(folded.canonical, at, _HEAD), self._heads)]
+        at = at[self._heads.hold(_hash(folded.canonical, at, _HEAD))]
         places: dict[int, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
-        for length in self._hashes:
-            for start, place in self._standing(folded, at, length):
-                line = int(folded.line[start])
-                cut = start + length == folded.begin[line + 1]
-                places[line][start].update(self._meant(place, cut=cut))
+        for length, known in self._whole.items():
+            for start in _standing(folded, at, length, known):
+                line, code = int(folded.line[start]), folded.text(start, length)
+                dossiers = self._beginning(known, code)
+                if dossiers and start + length == folded.begin[line + 1]:
+                    dossiers += self._beginning(self._longer_than(length), code)
+                if dossiers:
+                    places[line][start].update(dossiers)
         found: list[tuple[tuple[int, ...], ...]] = [()] * len(folded)
         for line, sets in places.items():
             found[line] = tuple(sorted({tuple(sorted(dossiers)) for dossiers in sets.values()}))
         return found
 
-    def _standing(self, folded: Folded, at: Ints, length: int) -> Iterator[tuple[int, int]]:
-        """At which of these places a code of this length stands, and its place among the codes.
+    def _longer_than(self, length: int) -> "_Hashed":
+        """The codes that a cut at the narrative's end may have left this long."""
+        if length not in self._cut:
+            longer = np.flatnonzero(np.diff(self._folded.begin) > length)
+            self._cut[length] = _Hashed.of(self._folded, longer, length)
+        return self._cut[length]
 
-        No digit touches its digits at either end: it is not a part of a longer number.
-        """
-        at = at[folded.ends_of(folded.line[at]) - at >= length]
-        digit = _DIGITS[folded.plain]
-        inside = ~folded.starts[at] & digit[at] & digit[at - 1]
-        end = at + length - 1
-        last = folded.last[end] | ~digit[np.minimum(end + 1, len(digit) - 1)]
-        at = at[~inside & last]
-        known = self._hashes[length]
-        window = _hash(folded.canonical, at, length)
-        for place in at[np.isin(window, known)].tolist():
-            code = folded.text(place, length)
-            where = self._find(code)
-            if where >= 0:
-                yield place, where
-
-    def _find(self, code: str) -> int:
-        """The first place of this code, or -1."""
-        low, high = 0, len(self._codes)
-        while low < high:
-            middle = (low + high) // 2
-            if self._codes[middle] < code:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < len(self._codes) and self._codes[low] == code else -1
-
-    def _meant(self, place: int, *, cut: bool) -> Iterator[int]:
-        """The dossiers of a code; and of those that a cut at the narrative's end would make it."""
-        code = self._codes[place]
-        while place < len(self._codes):
-            other = self._codes[place]
-            if other != code and not (cut and other.startswith(code)):
-                return
-            yield int(self._dossiers[place])
-            place += 1
+    def _beginning(self, among: "_Hashed", code: str) -> list[int]:
+        """The dossiers, among these, whose code begins with this one."""
+        begin = self._folded.begin
+        return [
+            dossier
+            for dossier in among.alike(code)
+            if self._folded.text(int(begin[dossier]), len(code)) == code
+        ]
 
 
-def _canonical(codes: pa.LargeStringArray) -> pa.LargeStringArray:
-    """See ``payments.references.canonical``."""
-    folded = Folded.of(codes)
-    buffers = [None, pa.py_buffer(folded.begin), pa.py_buffer(folded.canonical)]
-    return pa.LargeStringArray.from_buffers(len(codes), *buffers[1:])
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    """The beginnings of some codes, hashed; ascending, with the code of each."""
+
+    hashes: Hashes
+    codes: Ints
+
+    @classmethod
+    def of(cls, folded: Folded, codes: Ints, length: int) -> Self:
+        hashes = _hash(folded.canonical, folded.begin[codes], length)
+        order = np.argsort(hashes)
+        return cls(hashes[order], codes[order])
+
+    def hold(self, hashes: Hashes) -> Bools:
+        """Which of these hashes are a code's."""
+        at = np.minimum(np.searchsorted(self.hashes, hashes), max(len(self.hashes) - 1, 0))
+        return self.hashes[at] == hashes if len(self.hashes) else np.zeros(len(hashes), dtype=bool)
+
+    def alike(self, text: str) -> list[int]:
+        """The codes that have the hash of this text."""
+        data = np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+        value = _hash(data, np.zeros(1, dtype=np.int64), len(text))
+        first, last = (np.searchsorted(self.hashes, value, side)[0] for side in ("left", "right"))
+        return [int(code) for code in self.codes[first:last]]
 
 
-def _begins(codes: pa.LargeStringArray) -> tuple[NDArray[np.uint8], Ints]:
-    data, begin = bytes_of(codes)
-    return data, begin[:-1]
+def _standing(folded: Folded, at: Ints, length: int, known: _Hashed) -> list[int]:
+    """At which of these places a code of this length seems to stand.
 
-
-def _hashes_by_length(codes: pa.LargeStringArray) -> dict[int, Hashes]:
-    data, begin = bytes_of(codes)
-    size = np.diff(begin)
-    return {
-        int(length): np.unique(_hash(data, begin[:-1][size == length], int(length)))
-        for length in np.unique(size)
-    }
+    No digit touches its digits at either end: it is not a part of a longer number.
+    """
+    at = at[folded.ends_of(folded.line[at]) - at >= length]
+    digit = _DIGITS[folded.plain]
+    inside = ~folded.starts[at] & digit[at] & digit[at - 1]
+    end = at + length - 1
+    last = folded.last[end] | ~digit[np.minimum(end + 1, len(digit) - 1)]
+    at = at[~inside & last]
+    found: list[int] = at[known.hold(_hash(folded.canonical, at, length))].tolist()
+    return found
 
 
 def _hash(data: NDArray[np.uint8], at: Ints, length: int) -> Hashes:
