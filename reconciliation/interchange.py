@@ -391,7 +391,8 @@ def _times(
         return pd.to_datetime(pd.Series(values.to_pandas()), utc=instants)
     texts = _as_text(values)
     kind = "an RFC 3339 time with offset" if instants else "a date YYYY-MM-DD"
-    _require(_each(texts, pattern), texts, column, place, f"is not {kind}")
+    fits = pc.match_substring_regex(texts, pattern) if instants else _each(texts, pattern)
+    _require(fits, texts, column, place, f"is not {kind}")
     times = _instants(texts) if instants else _dates(texts)
     real = pa.chunked_array([pa.array(times.notna().to_numpy(dtype=bool))])
     _require(real, texts, column, place, f"is not {kind}")

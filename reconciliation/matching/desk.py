@@ -106,11 +106,14 @@ class Desk:
 
     def amount(self, pays: Sequence[int]) -> int:
         """What the payments add up to, signed."""
-        return int(self.payments.signed[list(pays)].sum())
+        return sum(self.payments.signed[list(pays)].tolist())
 
     def in_order(self, rows: Iterable[int]) -> list[int]:
         """Earliest value date first, then by line id: the first settles."""
-        return sorted(rows, key=lambda row: (int(self.bank.value_day[row]), self.bank.ids[row]))
+        some = list(rows)
+        if len(some) > 1:
+            some.sort(key=lambda row: (int(self.bank.value_day[row]), self.bank.ids[row]))
+        return some
 
     def match(self, rule: Rule, pays: Sequence[int], rows: Sequence[int]) -> None:
         """Match, and remember the line that settles each payment."""

@@ -254,9 +254,9 @@ class _DirectLayer:
             if self.desk.is_free(named.row) and self.bank.in_currency[named.row]
         ]
         whole = [named for named in open_lines if named.strength is Strength.WHOLE]
-        for some in (whole, open_lines):
+        for some in (whole, open_lines) if len(whole) < len(open_lines) else (whole,):
             rows = self.desk.in_order(named.row for named in some)
-            total = int(self.bank.amount[rows].sum())
+            total = sum(self.bank.amount[rows].tolist())
             fits = [option for option in options if option and self.desk.amount(option) == total]
             if not rows or not fits:
                 continue

@@ -330,7 +330,10 @@ class _ProviderLayer:
 
     def _in_order(self, rows: Iterable[int]) -> list[int]:
         """Earliest first, then by line id: the first settles."""
-        return sorted(rows, key=lambda row: (int(self.lines.instant[row]), self.lines.ids[row]))
+        some = list(rows)
+        if len(some) > 1:
+            some.sort(key=lambda row: (int(self.lines.instant[row]), self.lines.ids[row]))
+        return some
 
     # --- decisions --------------------------------------------------------------------------
 

@@ -17,7 +17,7 @@ prefix have to hold a whole code (N / 32^10 each, 9e-9) or stand alone as a toke
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +30,7 @@ from reconciliation.matching.texts import Folded
 
 _BATCH: Final = 50_000
 """As many texts are taken apart at a time, in some 100 bytes of memory for each character."""
+_T = TypeVar("_T", int, str)
 _ALL: Final = np.arange(len(ALPHABET), dtype=np.uint8)
 
 
@@ -165,7 +166,7 @@ class _Batch:
                 if not any(abs(at - other) < CODE_LENGTH for other in places)
             }
             maybe = repaired.get(line, set()) - named
-            found[line] = Reading(tuple(sorted(named)), tuple(sorted(maybe)), tuple(sorted(free)))
+            found[line] = Reading(_ascending(named), _ascending(maybe), _ascending(free))
         return found
 
     def _found(self, line: Ints, numbers: Ints) -> None:
@@ -296,6 +297,10 @@ class _Batch:
                 if bill is not None:
                     found[int(self.folded.line[at])].add(bill)
         return found
+
+
+def _ascending(found: set[_T]) -> tuple[_T, ...]:
+    return tuple(sorted(found)) if len(found) > 1 else tuple(found)
 
 
 def _plain(window: Symbols) -> Bools:
