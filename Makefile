@@ -8,6 +8,7 @@ RUN := .venv/bin
 STAMP := .venv/.installed
 ASSETS := app/static/build/.built
 PEERS := .venv-peers/.installed
+AUDITORS := .venv-auditors/.installed
 AXE := tests/e2e/node_modules/.package-lock.json
 
 .PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test chain-test fuzz clean
@@ -55,13 +56,18 @@ $(PEERS): $(STAMP) tests/differential/peers.lock
 	@$(UV) pip sync --quiet --system-certs --require-hashes --python .venv-peers/bin/python tests/differential/peers.lock
 	@touch $@
 
+$(AUDITORS): $(STAMP) tests/auditors/peers.lock
+	@$(UV) venv --quiet --clear --python $(RUN)/python .venv-auditors
+	@$(UV) pip sync --quiet --system-certs --require-hashes --python .venv-auditors/bin/python tests/auditors/peers.lock
+	@touch $@
+
 bench-notices: install ## Notices per second through the inbox, beside the floor, on both databases
 	@$(RUN)/python -m benchmarks.notices $(BENCH)
 
 bench-statements: install ## How fast and small statements are read and imported, beside the floor and others
 	@$(RUN)/python -m benchmarks.statements $(BENCH)
 
-test-tools: $(AXE) ## Install what tests need from the system's and npm's packages, where absent
+test-tools: $(AXE) $(AUDITORS) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages
 
 $(AXE): $(STAMP) tests/e2e/package-lock.json
@@ -93,4 +99,4 @@ fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties
 
 clean: ## Remove what was built and the demonstration's data
-	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv .venv-peers
+	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv .venv-peers .venv-auditors

@@ -158,3 +158,32 @@ class SourceFailedError(DoisoatError):
     code = "S045"
     status = HTTPStatus.BAD_GATEWAY
     title = "The source of files does not do what was asked"
+
+
+class ExportRangeError(DoisoatError):
+    """The days that were asked for are no range of the books."""
+
+    code = "R060"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "These days cannot be exported"
+
+
+class ExportTargetError(ConflictError):
+    """Where the export is to be written there is something already, or the disk refuses."""
+
+    code = "R061"
+    title = "The export cannot be written there"
+
+
+class BooksDoNotAddUpError(DoisoatError):
+    """The transfers that were read are not what the balances say; nothing is handed out."""
+
+    code = "R062"
+    title = "The books do not add up"
+
+
+class ExportNotKeptError(NotFoundError):
+    """The files of this export are not written yet, or were removed after their days."""
+
+    code = "R063"
+    title = "The files of this export are not here"

@@ -3,45 +3,16 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that --help stays quick
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from app.cli.ledger_export import export
+
 app = typer.Typer(name="ledger", no_args_is_help=True)
 
 
-@app.command()
-def export(
-    out: Annotated[Path, typer.Argument(help="The CSV file to write.")],
-    first: Annotated[str, typer.Option("--from", help="First day.")] = "2000-01-01",
-    last: Annotated[str, typer.Option("--to", help="Last day.")] = "2999-12-31",
-) -> None:
-    """Write every transfer of the period as CSV; the file appears whole or not at all."""
-    from datetime import date
-
-    from app.cli.context import open_context
-    from core.db import reading
-    from reconciliation.exports import Period, ledger_csv
-
-    try:
-        period = Period(date.fromisoformat(first), date.fromisoformat(last))
-    except ValueError:
-        raise typer.BadParameter("days are written as 2026-12-31") from None
-    engine = open_context().engine
-    draft = out.with_name(f".{out.name}.draft")
-    count = -1
-    try:
-        with reading(engine) as session, draft.open("w", encoding="utf-8", newline="") as target:
-            for line in ledger_csv(session, period):
-                target.write(line)
-                count += 1
-        draft.replace(out)
-    except OSError as problem:
-        raise typer.BadParameter(f"{out}: {problem.strerror}") from None
-    finally:
-        draft.unlink(missing_ok=True)
-    print(f"{out}: {count} transfers")
+app.command()(export)
 
 
 @app.command()

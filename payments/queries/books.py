@@ -88,7 +88,7 @@ def list_balances(session: Session, *, scope: str, until: date | None = None) ->
         query = (
             select(column, LedgerTransfer.currency, func.sum(LedgerTransfer.amount_minor))
             .join(JournalEntry, col(LedgerTransfer.entry_id) == JournalEntry.id)
-            .where(_entry_in(scope))
+            .where(entry_in(scope))
             .group_by(col(column), col(LedgerTransfer.currency))
         )
         if until is not None:
@@ -105,7 +105,8 @@ def list_balances(session: Session, *, scope: str, until: date | None = None) ->
     ]  # fmt: skip
 
 
-def _entry_in(scope: str) -> ColumnElement[bool]:
+def entry_in(scope: str) -> ColumnElement[bool]:
+    """Return the condition that an entry belongs to an office or account in the subtree."""
     if scope == ROOT:
         return true()
     return or_(

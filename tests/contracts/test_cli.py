@@ -12,6 +12,7 @@ from sqlmodel import select
 
 from adapters.simulators.statement_files import PrintedLine, PrintedStatement, write_camt053
 from app.cli import _COMMANDS, _GROUPS
+from app.cli.ledger_export import FORMATS
 from core.actors import Actor, Role
 from core.clock import at_vietnam_time
 from core.db import transaction
@@ -20,6 +21,7 @@ from payments.channels import Rail
 from payments.fees import COLUMNS
 from payments.models import CollectingAccount
 from payments.refunds import approve_refund, prepare_payment_order
+from reconciliation.auditing.package import Format
 from reconciliation.models import Mismatch
 from tests.factories import (
     BENEFICIARY,
@@ -102,8 +104,11 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["match"],
         ["ledger", "bogus"],
         ["ledger", "export"],
-        ["ledger", "export", "x.csv", "--from", "2026-13-01"],
-        ["ledger", "export", "none/x.csv"],
+        ["ledger", "export", "--out", "x", "--from", "2026-13-01"],
+        ["ledger", "export", "--out", "x", "--from", "2026-11-03", "--to", "2026-11-02"],
+        ["ledger", "export", "--out", "x", "--to", "2999-12-31"],
+        ["ledger", "export", "--out", "x", "--format", "bogus"],
+        ["ledger", "export", "--out", "/dev/null/x"],
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],
@@ -299,14 +304,23 @@ def test_mismatches_are_listed_and_shown(
 
 def test_the_ledger_is_exported_whole(installed: tuple[Doisoat, World], tmp_path: Path) -> None:
     doisoat, _ = installed
-    done = doisoat("ledger", "export", tmp_path / "ledger.csv")
-    rows = list(csv.DictReader((tmp_path / "ledger.csv").read_text().splitlines()))
+    done = doisoat("ledger", "export", "--out", tmp_path / "books")
+    rows = list(csv.DictReader((tmp_path / "books" / "transfers.csv").read_text().splitlines()))
     assert done.status == 0
     assert [row["event"] for row in rows] == ["billed", "billed"]
-    assert "2 transfers" in done.out
-    assert not list(tmp_path.glob(".*draft"))
-    doisoat("ledger", "export", tmp_path / "none.csv", "--to", "2026-11-01")
-    assert len((tmp_path / "none.csv").read_text().splitlines()) == 1
+    assert "1 entries, 2 transfers" in done.out
+    assert "debits 83,000 = credits 83,000 VND" in done.out
+    early = ("--from", "2026-10-01", "--to", "2026-11-01", "--json")
+    empty = doisoat("ledger", "export", "--out", tmp_path / "none", *early)
+    assert (empty.json[0]["from"], empty.json[0]["transfers"]) == ("2026-10-01", 0)
+    assert len((tmp_path / "none" / "transfers.csv").read_text().splitlines()) == 1
+    again = doisoat("ledger", "export", "--out", tmp_path / "books")
+    assert (again.status, "R061" in again.err) == (2, True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["books", "none", "var"]
+
+
+def test_the_help_names_every_format_of_an_export() -> None:
+    assert tuple(Format) == FORMATS
 
 
 def test_broken_books_are_status_1(installed: tuple[Doisoat, World], sqlite_engine: Engine) -> None:
