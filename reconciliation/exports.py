@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from core.clock import VIETNAM, at_vietnam_time, business_day
@@ -148,17 +149,25 @@ def matches_csv(
     session: Session, account: CollectingAccount, period: Period | None = None
 ) -> Iterator[str]:
     """Yield ``matches.csv`` of the matches that stand (of those made in the period, if given)."""
+    wanted: list[ColumnElement[bool]] = [col(Match.status) == MatchStatus.ACTIVE]
+    if period is not None:
+        start, end = _instants(period)
+        wanted += [col(Match.created_at) >= start, col(Match.created_at) < end]
+    return match_lines(session, account, *wanted)
+
+
+def match_lines(
+    session: Session, account: CollectingAccount, *wanted: ColumnElement[bool]
+) -> Iterator[str]:
+    """Yield ``matches.csv`` of an account's matches that satisfy all of these conditions."""
     query = (
         select(Match, MatchItem)
         .join(MatchItem, col(MatchItem.match_id) == col(Match.id))
-        .where(Match.account_id == account.id, Match.status == MatchStatus.ACTIVE)
+        .where(col(Match.account_id) == account.id, *wanted)
         .order_by(
             col(Match.layer), col(Match.match_key), col(MatchItem.item_kind), col(MatchItem.item_id)
         )
     )
-    if period is not None:
-        start, end = _instants(period)
-        query = query.where(col(Match.created_at) >= start, col(Match.created_at) < end)
     return csv_lines(
         MATCH_COLUMNS,
         (
@@ -180,9 +189,23 @@ def mismatches_csv(
     session: Session, account: CollectingAccount, period: Period | None = None
 ) -> Iterator[str]:
     """Yield ``mismatches.csv`` of the mismatches now open (or opened in the period, if given)."""
+    wanted: list[ColumnElement[bool]] = []
+    if period is None:
+        live = [MismatchStatus.OPEN, MismatchStatus.PROPOSED]
+        wanted += [col(Mismatch.status).in_(live)]
+    else:
+        start, end = _instants(period)
+        wanted += [col(Mismatch.opened_at) >= start, col(Mismatch.opened_at) < end]
+    return mismatch_lines(session, account, *wanted)
+
+
+def mismatch_lines(
+    session: Session, account: CollectingAccount, *wanted: ColumnElement[bool]
+) -> Iterator[str]:
+    """Yield ``mismatches.csv`` of an account's mismatches that satisfy all of these conditions."""
     query = (
         select(Mismatch)
-        .where(Mismatch.account_id == account.id)
+        .where(col(Mismatch.account_id) == account.id, *wanted)
         .order_by(
             col(Mismatch.layer),
             col(Mismatch.mismatch_key),
@@ -190,12 +213,6 @@ def mismatches_csv(
             col(Mismatch.item_id),
         )
     )
-    if period is None:
-        live = [MismatchStatus.OPEN, MismatchStatus.PROPOSED]
-        query = query.where(col(Mismatch.status).in_(live))
-    else:
-        start, end = _instants(period)
-        query = query.where(col(Mismatch.opened_at) >= start, col(Mismatch.opened_at) < end)
     return csv_lines(
         MISMATCH_COLUMNS,
         (

@@ -11,6 +11,7 @@ from reconciliation.auditing.books import BookRange, Books, Progress
 from reconciliation.auditing.datapackage import write_datapackage
 from reconciliation.auditing.folder import whole_folder, write_manifest
 from reconciliation.auditing.journals import write_beancount, write_hledger
+from reconciliation.auditing.runs import write_runs
 from reconciliation.auditing.text_tables import write_jsonl_books
 
 BookWriter = Callable[[Books, Path], None]
@@ -52,7 +53,7 @@ WRITERS: Final[Mapping[Format, BookWriter]] = {
     Format.BEANCOUNT: write_beancount,
 }
 
-ATTACHMENTS: Final[tuple[Attachment, ...]] = ()
+ATTACHMENTS: Final[tuple[Attachment, ...]] = (write_runs,)
 """What every package carries beside the books, whatever its format.
 
 The one place to add to: checkpoint, proofs and the verifier go here. The manifest lists and
