@@ -331,3 +331,8 @@ def build_senders(settings: Settings, clock: Clock) -> dict[MessageKind, Any]:
 def scratch_folder(settings: Settings) -> Path:
     """Return where files lie while they are parsed."""
     return settings.var_dir / "scratch"
+
+
+def exports_folder(settings: Settings) -> Path:
+    """Return where the packages of auditors lie; application and scheduler have to share it."""
+    return settings.var_dir / "exports"

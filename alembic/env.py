@@ -9,6 +9,7 @@ import core.outbox  # noqa: F401
 import payments.gateway_models
 import payments.ledger.models
 import payments.models  # noqa: F401
+import reconciliation.auditing.models
 import reconciliation.models
 import reconciliation.source_models  # noqa: F401
 import scheduler.runs  # noqa: F401

@@ -15,6 +15,7 @@ from app.middleware import ProtectionMiddleware
 from app.pages import (
     admin,
     auditor,
+    book_exports,
     citizen,
     decisions,
     jobs,
@@ -33,7 +34,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, refunds, payment_orders,
-    statements, layouts, jobs, auditor, admin,
+    statements, layouts, jobs, auditor, book_exports, admin,
 )  # fmt: skip
 
 health = APIRouter()

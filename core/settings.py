@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     write_off_limit_minor: int = Field(default=0, ge=0)
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     watched_folder: Path | None = None
+    export_days: int = Field(default=7, ge=1, le=90)
 
     endpoints: dict[str, str] = Field(default_factory=dict)
 

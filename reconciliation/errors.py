@@ -187,3 +187,10 @@ class ExportNotKeptError(NotFoundError):
 
     code = "R063"
     title = "The files of this export are not here"
+
+
+class TooManyExportsError(ConflictError):
+    """So many exports of one person wait that another would only fill the disk."""
+
+    code = "R064"
+    title = "Too many exports are waiting"

@@ -55,3 +55,5 @@ class JobContext:
     open_source: SourceOpener
     senders: Mapping[MessageKind, Sender]
     scratch: Path
+    exports: Path
+    export_days: int = 7

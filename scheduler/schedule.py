@@ -13,6 +13,7 @@ from core.db import reading, transaction
 from core.errors import DoisoatError
 from scheduler import jobs
 from scheduler.context import JobContext
+from scheduler.exporting import write_exports
 from scheduler.fetching import fetch_statements
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
@@ -25,13 +26,15 @@ class Job:
     """A job is due at every whole multiple of ``every`` since midnight in Vietnam.
 
     Missed times are caught up by one run for the newest of them, because every job takes up
-    whatever is waiting and not a window of time.
+    whatever is waiting and not a window of time. A slow job may take minutes, and so runs beside
+    the others, which do not wait for it.
     """
 
     name: str
     every: timedelta
     work: Callable[[JobContext, datetime], int]
     after: timedelta = timedelta(0)
+    slow: bool = False
 
     def due_at(self, now: datetime) -> datetime:
         """Return the newest due time that is not after ``now``."""
@@ -50,6 +53,7 @@ JOBS: Final = (
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
     Job("send_messages", timedelta(seconds=30), jobs.send_messages),
+    Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
 )
 """In the order in which they run when several are due: evidence before its comparison."""
 
@@ -59,14 +63,17 @@ def get_job(name: str) -> Job:
     return {job.name: job for job in JOBS}[name]
 
 
-def run_due(context: JobContext) -> int:
+def run_due(context: JobContext, *, slow: bool | None = None) -> int:
     """Run every job whose due time has come and has not been run. Returns how many ran.
+
+    ``slow`` picks the slow ones or the others; without it all run one after the other.
 
     One moment counts for all of them: a clock that moves on in between must not let a comparison
     become due before the evidence that comes first.
     """
     now = context.clock()
-    return sum(run_once(context, job, job.due_at(now)) for job in JOBS)
+    due = [job for job in JOBS if slow is None or job.slow is slow]
+    return sum(run_once(context, job, job.due_at(now)) for job in due)
 
 
 def run_now(context: JobContext, job: Job, *, requested_by: str) -> bool:

@@ -10,6 +10,7 @@ from adapters.registry import (
     GatewayRegistry,
     build_senders,
     build_sources,
+    exports_folder,
     open_source,
     scratch_folder,
 )
@@ -55,6 +56,8 @@ def make_context(settings: Settings) -> JobContext:
         open_source=open_source,
         senders=build_senders(settings, clock),
         scratch=scratch_folder(settings),
+        exports=exports_folder(settings),
+        export_days=settings.export_days,
     )
 
 

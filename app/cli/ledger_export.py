@@ -29,7 +29,8 @@ def export(
     from core.clock import business_day
     from core.db import reading
     from reconciliation.auditing.books import book_range
-    from reconciliation.auditing.package import Format, write_package
+    from reconciliation.auditing.models import Format
+    from reconciliation.auditing.package import write_package
     from reconciliation.errors import ExportRangeError, ExportTargetError
 
     if format_ not in FORMATS:

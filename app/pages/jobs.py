@@ -31,6 +31,7 @@ NAMES = {
     "close_days": marked("Close finished days"),
     "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
+    "write_exports": marked("Write exports for auditors"),
 }
 """What the jobs are called; a job that is new here is shown by its own name."""
 

@@ -12,6 +12,7 @@ from payments.gateway_models import CreditState
 from payments.ledger.models import AccountType, MoneyEvent
 from payments.models import EventState, FeeBearer, FeeKind, ReceiptStatus
 from payments.states import BillStatus, PaymentStatus, RefundStatus
+from reconciliation.auditing.models import ExportStatus, Format
 from reconciliation.models import FileKind
 from reconciliation.ports import BalanceCheck
 from reconciliation.ports import Outcome as FileOutcome
@@ -35,6 +36,21 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Role.AUDITOR: m("Auditor"),
         Role.ADMIN: m("Administrator"),
         Role.SYSTEM: m("The system itself"),
+    },
+    Format: {
+        Format.DATAPACKAGE: m("CSV tables with their description (Frictionless Data Package)"),
+        Format.PARQUET: m("Parquet tables"),
+        Format.XLSX: m("Excel workbooks"),
+        Format.JSONL: m("JSON Lines"),
+        Format.HLEDGER: m("Journal for hledger"),
+        Format.BEANCOUNT: m("Journal for beancount"),
+    },
+    ExportStatus: {
+        ExportStatus.ASKED: m("Waiting to be written"),
+        ExportStatus.WRITING: m("Being written"),
+        ExportStatus.READY: m("Ready"),
+        ExportStatus.FAILED: m("Failed"),
+        ExportStatus.REMOVED: m("Files removed"),
     },
     Channel: {
         Channel.BANK_TRANSFER: m("Bank transfer (VietQR)"),
@@ -241,6 +257,12 @@ _COLOURS_OF: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         ResolutionStatus.PROPOSED: "yellow",
         ResolutionStatus.DONE: _GREEN,
         ResolutionStatus.REJECTED: "red",
+    },
+    ExportStatus: {
+        ExportStatus.ASKED: "yellow",
+        ExportStatus.WRITING: "yellow",
+        ExportStatus.READY: _GREEN,
+        ExportStatus.FAILED: "red",
     },
     ReceiptStatus: {ReceiptStatus.ISSUED: _GREEN, ReceiptStatus.VOIDED: "red"},
     EventState: {

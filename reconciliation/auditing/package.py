@@ -1,7 +1,6 @@
 """Writes one package for an auditor: the books in a format, what proves them, and a manifest."""
 
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from reconciliation.auditing.books import BookRange, Books, Progress
 from reconciliation.auditing.datapackage import write_datapackage
 from reconciliation.auditing.folder import whole_folder, write_manifest
 from reconciliation.auditing.journals import write_beancount, write_hledger
+from reconciliation.auditing.models import Format
 from reconciliation.auditing.runs import write_runs
 from reconciliation.auditing.text_tables import write_jsonl_books
 
@@ -19,17 +19,6 @@ BookWriter = Callable[[Books, Path], None]
 
 Attachment = Callable[[Session, BookRange, Path], None]
 """Writes files of its own beside the books, from the same snapshot, into the folder it is given."""
-
-
-class Format(StrEnum):
-    """In which form the books are written."""
-
-    DATAPACKAGE = "datapackage"
-    PARQUET = "parquet"
-    XLSX = "xlsx"
-    JSONL = "jsonl"
-    HLEDGER = "hledger"
-    BEANCOUNT = "beancount"
 
 
 def _write_parquet(books: Books, folder: Path) -> None:

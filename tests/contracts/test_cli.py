@@ -21,7 +21,7 @@ from payments.channels import Rail
 from payments.fees import COLUMNS
 from payments.models import CollectingAccount
 from payments.refunds import approve_refund, prepare_payment_order
-from reconciliation.auditing.package import Format
+from reconciliation.auditing.models import Format
 from reconciliation.models import Mismatch
 from tests.factories import (
     BENEFICIARY,

@@ -97,6 +97,7 @@ PAGES: dict[str, dict[str, str]] = {
         "trail": "/staff/payments/{payment}",
         "ledger": "/staff/ledger",
         "export": "/staff/export?account={account}",
+        "book-exports": "/staff/exports",
     },
     Role.ADMIN: {"users": "/staff/users", "sources": "/staff/sources"},
 }

@@ -23,7 +23,8 @@ from payments.ledger.posting import Cause, Leg, post_entry
 from reconciliation.auditing import package
 from reconciliation.auditing.books import BookRange, Books, book_range
 from reconciliation.auditing.columns import ACCOUNTS, CLOSING, OPENING, TRANSFERS
-from reconciliation.auditing.package import Format, write_package
+from reconciliation.auditing.models import Format
+from reconciliation.auditing.package import write_package
 from reconciliation.auditing.workbooks import safe_text, write_workbooks
 from reconciliation.errors import BooksDoNotAddUpError, ExportRangeError, ExportTargetError
 from tests.support.auditors import auditor, hledger

@@ -155,5 +155,5 @@ def a_context(
         engine=engine, clock=clock, vault=VAULT, gateways=gateways or OneGateway(),
         statements=StatementFileParser(), settlements=SettlementFileParser(),
         sources=sources or {}, open_source=open_with or open_source,
-        senders=senders or {}, scratch=scratch,
+        senders=senders or {}, scratch=scratch, exports=scratch / "exports",
     )  # fmt: skip

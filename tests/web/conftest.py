@@ -95,7 +95,7 @@ def build_site(engine: Engine, folder: Path, **given: object) -> Site:
         engine=engine, clock=clock, vault=VAULT, gateways=gateways,
         statements=StatementFileParser(saved=SavedLayouts(engine)),
         settlements=SettlementFileParser(), sources={}, open_source=open_source,
-        senders={}, scratch=folder / "scratch",
+        senders={}, scratch=folder / "scratch", exports=folder / "exports",
     )  # fmt: skip
     with transaction(engine) as session:
         city = a_city(session)

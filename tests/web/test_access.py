@@ -19,6 +19,8 @@ PAGES = {
     "/staff/ledger": {"auditor"},
     "/staff/export": {"auditor"},
     "/staff/export/{name}.csv": {"auditor"},
+    "/staff/exports": {"auditor"},
+    "/staff/exports/{export_id}.zip": {"auditor"},
     "/staff/sources": {"admin"},
     "/staff/users": {"admin"},
     "/staff/bills/{reference}": ALL,
@@ -43,6 +45,7 @@ ACTS = {
     "/staff/refunds/{refund_id}/beneficiary": {"officer", "approver"},
     "/staff/refunds/{refund_id}/refusal": {"approver"},
     "/staff/payment-orders": {"officer", "approver"},
+    "/staff/exports": {"auditor"},
     "/staff/statements": {"officer"},
     "/staff/statements/{file_id}/layout": {"officer"},
     "/staff/statements/{file_id}/undo": {"officer"},
@@ -59,7 +62,7 @@ def _filled(path: str) -> str:
     """An address whose object does not exist: 404 then says that the role was let through."""
     for name in ("name", "reference", "mismatch_id", "resolution_id", "file_id", "payment_id"):
         path = path.replace(f"{{{name}}}", "none")
-    for name in ("refund_id", "message_id", "username", "order_id", "form"):
+    for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id"):
         path = path.replace(f"{{{name}}}", "none")
     return path + ("?account=x&first=2026-11-01&last=2026-11-02" if path.endswith(".csv") else "")
 
