@@ -11,7 +11,7 @@ PEERS := .venv-peers/.installed
 AUDITORS := .venv-auditors/.installed
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements check lint types imports migrations kill-test chain-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports check lint types imports migrations kill-test chain-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -66,6 +66,9 @@ bench-notices: install ## Notices per second through the inbox, beside the floor
 
 bench-statements: install ## How fast and small statements are read and imported, beside the floor and others
 	@$(RUN)/python -m benchmarks.statements $(BENCH)
+
+bench-exports: install ## Time and memory of exports for auditors, beside COPY and pyarrow alone
+	@$(RUN)/python -m benchmarks.exports $(BENCH)
 
 test-tools: $(AXE) $(AUDITORS) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages

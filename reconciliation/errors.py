@@ -175,7 +175,7 @@ class ExportTargetError(ConflictError):
     title = "The export cannot be written there"
 
 
-class BooksDoNotAddUpError(DoisoatError):
+class BooksUnequalError(DoisoatError):
     """The transfers that were read are not what the balances say; nothing is handed out."""
 
     code = "R062"

@@ -4,13 +4,11 @@ The files of a run have the columns of the matcher's interchange format, so that
 can be performed again from them on any machine. All exports are streamed row by row.
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
@@ -22,14 +20,13 @@ from payments.models import CollectingAccount, Office
 from reconciliation.interchange import csv_text
 from reconciliation.matching.columns import (
     BANK,
-    MATCH_COLUMNS,
-    MISMATCH_COLUMNS,
     PAYMENTS,
     SETTLEMENTS,
 )
 from reconciliation.matching.model import MatchInputs
-from reconciliation.models import Match, MatchItem, Mismatch
+from reconciliation.models import Match, Mismatch
 from reconciliation.population import bank_rows, payment_rows, settlement_rows
+from reconciliation.result_files import csv_lines, match_lines, mismatch_lines
 from reconciliation.states import MatchStatus, MismatchStatus
 
 LEDGER_COLUMNS: Final = (
@@ -156,35 +153,6 @@ def matches_csv(
     return match_lines(session, account, *wanted)
 
 
-def match_lines(
-    session: Session, account: CollectingAccount, *wanted: ColumnElement[bool]
-) -> Iterator[str]:
-    """Yield ``matches.csv`` of an account's matches that satisfy all of these conditions."""
-    query = (
-        select(Match, MatchItem)
-        .join(MatchItem, col(MatchItem.match_id) == col(Match.id))
-        .where(col(Match.account_id) == account.id, *wanted)
-        .order_by(
-            col(Match.layer), col(Match.match_key), col(MatchItem.item_kind), col(MatchItem.item_id)
-        )
-    )
-    return csv_lines(
-        MATCH_COLUMNS,
-        (
-            {
-                "match_id": match.match_key,
-                "layer": match.layer.value,
-                "rule": match.rule,
-                "item_kind": item.item_kind.value,
-                "item_id": item.item_id,
-                "confidence": match.confidence,
-                "amount": item.amount_minor,
-            }
-            for match, item in session.exec(query)
-        ),
-    )
-
-
 def mismatches_csv(
     session: Session, account: CollectingAccount, period: Period | None = None
 ) -> Iterator[str]:
@@ -197,50 +165,6 @@ def mismatches_csv(
         start, end = _instants(period)
         wanted += [col(Mismatch.opened_at) >= start, col(Mismatch.opened_at) < end]
     return mismatch_lines(session, account, *wanted)
-
-
-def mismatch_lines(
-    session: Session, account: CollectingAccount, *wanted: ColumnElement[bool]
-) -> Iterator[str]:
-    """Yield ``mismatches.csv`` of an account's mismatches that satisfy all of these conditions."""
-    query = (
-        select(Mismatch)
-        .where(col(Mismatch.account_id) == account.id, *wanted)
-        .order_by(
-            col(Mismatch.layer),
-            col(Mismatch.mismatch_key),
-            col(Mismatch.item_kind),
-            col(Mismatch.item_id),
-        )
-    )
-    return csv_lines(
-        MISMATCH_COLUMNS,
-        (
-            {
-                "mismatch_id": row.mismatch_key,
-                "type": row.type.value,
-                "layer": row.layer.value,
-                "item_kind": row.item_kind.value,
-                "item_id": row.item_id,
-                "related_items": row.related_items,
-                "expected": row.expected,
-                "actual": row.actual,
-                "reason": row.reason,
-            }
-            for row in session.exec(query)
-        ),
-    )
-
-
-def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield RFC 4180 lines, the header first; missing values are empty."""
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, extrasaction="ignore", restval="")
-    writer.writeheader()
-    yield _drain(buffer)
-    for row in rows:
-        writer.writerow(row)
-        yield _drain(buffer)
 
 
 def ledger_totals(
@@ -260,13 +184,6 @@ def ledger_totals(
         currency = Currency(name)
         totals[currency] = totals.get(currency, 0) + amount
     return totals
-
-
-def _drain(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
 
 
 def _local(instant: datetime) -> str:

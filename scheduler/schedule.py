@@ -52,8 +52,8 @@ JOBS: Final = (
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
-    Job("send_messages", timedelta(seconds=30), jobs.send_messages),
     Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
+    Job("send_messages", timedelta(seconds=30), jobs.send_messages),
 )
 """In the order in which they run when several are due: evidence before its comparison."""
 

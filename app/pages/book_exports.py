@@ -31,7 +31,7 @@ router = APIRouter()
 _UNFINISHED = (ExportStatus.ASKED, ExportStatus.WRITING)
 
 
-@router.get("/staff/exports")
+@router.get("/staff/export/books")
 def show_exports(
     request: Request,
     person: Exporter,
@@ -61,7 +61,7 @@ def show_exports(
     )
 
 
-@router.post("/staff/exports")
+@router.post("/staff/export/books")
 def ask(
     person: Exporter,
     session: WriteSession,
@@ -75,10 +75,10 @@ def ask(
         raise RequestInvalidError("no such format")
     days = _day(first), _day(last)
     ask_export(session, *days, Format(kind), actor=person.actor, clock=clock)
-    return RedirectResponse("/staff/exports", HTTPStatus.SEE_OTHER)
+    return RedirectResponse("/staff/export/books", HTTPStatus.SEE_OTHER)
 
 
-@router.get("/staff/exports/{export_id}.zip")
+@router.get("/staff/export/books/{export_id}.zip")
 def send(
     request: Request, export_id: str, person: Exporter, engine: EngineDep, clock: ClockDep
 ) -> Response:

@@ -38,10 +38,10 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Role.SYSTEM: m("The system itself"),
     },
     Format: {
-        Format.DATAPACKAGE: m("CSV tables with their description (Frictionless Data Package)"),
+        Format.DATAPACKAGE: m("CSV tables (Frictionless Data Package)"),
         Format.PARQUET: m("Parquet tables"),
         Format.XLSX: m("Excel workbooks"),
-        Format.JSONL: m("JSON Lines"),
+        Format.JSONL: m("Objects line by line (JSON Lines)"),
         Format.HLEDGER: m("Journal for hledger"),
         Format.BEANCOUNT: m("Journal for beancount"),
     },

@@ -15,7 +15,7 @@ from payments.ledger.models import JournalEntry, LedgerAccount, LedgerTransfer
 from payments.models import CollectingAccount, Office
 from payments.queries.books import entry_in, list_balances
 from reconciliation.auditing.columns import Row
-from reconciliation.errors import BooksDoNotAddUpError, ExportRangeError
+from reconciliation.errors import BooksUnequalError, ExportRangeError
 
 BATCH_ROWS: Final = 5_000
 """Transfers in memory at a time, whatever the length of the range."""
@@ -143,7 +143,7 @@ class Books:
         """Return what opened plus what passed; only after the last transfer.
 
         Raises:
-            BooksDoNotAddUpError: the database's own sums say something else.
+            BooksUnequalError: the database's own sums say something else.
         """
         sums = {
             (balance.account, balance.currency.value): (balance.debit_minor, balance.credit_minor)
@@ -157,7 +157,7 @@ class Books:
             for (account, currency), (debit, credit) in sorted(sums.items())
         ]
         if closing != self._balances(self.range.last) or self.transfers_read != self.expected:
-            raise BooksDoNotAddUpError(f"{self.transfers_read} of {self.expected} transfers read")
+            raise BooksUnequalError(f"{self.transfers_read} of {self.expected} transfers read")
         return closing
 
     def totals(self) -> list[dict[str, str | int]]:

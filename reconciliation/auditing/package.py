@@ -65,7 +65,7 @@ def write_package(
 
     Raises:
         ExportTargetError: ``target`` holds something already, or cannot be written.
-        BooksDoNotAddUpError: the transfers are not what the balances say.
+        BooksUnequalError: the transfers are not what the balances say.
     """
     with whole_folder(target) as folder:
         books = Books(session, wanted, progress=progress)

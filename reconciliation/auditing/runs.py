@@ -14,9 +14,9 @@ from payments.models import CollectingAccount
 from payments.queries.scope import account_in
 from reconciliation.auditing.books import BookRange
 from reconciliation.auditing.folder import write_json
-from reconciliation.errors import BooksDoNotAddUpError
-from reconciliation.exports import match_lines, mismatch_lines
+from reconciliation.errors import BooksUnequalError
 from reconciliation.models import FrozenInput, Match, Mismatch, ReconciliationRun
+from reconciliation.result_files import match_lines, mismatch_lines
 
 _CHUNK: Final = 1 << 20
 
@@ -28,7 +28,7 @@ def write_runs(session: Session, wanted: BookRange, folder: Path) -> None:
     ``matches.csv`` and ``mismatches.csv`` as they stood until the next run, and ``summary.json``.
 
     Raises:
-        BooksDoNotAddUpError: a frozen input is not what was compared.
+        BooksUnequalError: a frozen input is not what was compared.
     """
     query = (
         select(ReconciliationRun, CollectingAccount)
@@ -57,7 +57,7 @@ def _write_frozen(session: Session, sha256: str, path: Path) -> None:
             digest.update(piece)
             target.write(piece)
     if digest.hexdigest() != sha256:
-        raise BooksDoNotAddUpError(f"{path.name} of {path.parent.name} is not what was compared")
+        raise BooksUnequalError(f"{path.name} of {path.parent.name} is not what was compared")
 
 
 def _inflated(content: bytes) -> Iterator[bytes]:

@@ -13,6 +13,7 @@ from sqlmodel import select
 
 from app.demo.city import STAFF, WARDS
 from core.actors import Role
+from core.clock import business_day
 from core.db import reading
 from payments.channels import Rail
 from payments.models import Receipt, Refund
@@ -97,7 +98,7 @@ PAGES: dict[str, dict[str, str]] = {
         "trail": "/staff/payments/{payment}",
         "ledger": "/staff/ledger",
         "export": "/staff/export?account={account}",
-        "book-exports": "/staff/exports",
+        "book-exports": "/staff/export/books",
     },
     Role.ADMIN: {"users": "/staff/users", "sources": "/staff/sources"},
 }
@@ -205,10 +206,19 @@ def _let_staff_work(scenery: Scenery) -> None:
         refused = session.exec(select(EvidenceFile).where(EvidenceFile.outcome == "refused"))
         by_name = {file.name: file.id for file in refused}
     ids["refused"], ids["unknown"] = by_name["sao ke 06-11.xml"], by_name["ngan hang moi.csv"]
+    _ask_for_books(scenery)
     _send_back(scenery)
+    _ask_for_books(scenery)
     ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
     account = WARDS[2].account_number
     ids["statement"] = next(one for name, one in files.items() if name.startswith(account))
+
+
+def _ask_for_books(scenery: Scenery) -> None:
+    """The first time the next jobs write it, the second time it goes on waiting."""
+    today = business_day(scenery.live.settings.clock()).isoformat()
+    form = {"first": "2026-01-01", "last": today, "format": "datapackage"}
+    scenery.post(Role.AUDITOR, "/staff/export/books", form=form)
 
 
 def _send_back(scenery: Scenery) -> None:

@@ -26,7 +26,7 @@ from reconciliation.auditing.columns import ACCOUNTS, CLOSING, OPENING, TRANSFER
 from reconciliation.auditing.models import Format
 from reconciliation.auditing.package import write_package
 from reconciliation.auditing.workbooks import safe_text, write_workbooks
-from reconciliation.errors import BooksDoNotAddUpError, ExportRangeError, ExportTargetError
+from reconciliation.errors import BooksUnequalError, ExportRangeError, ExportTargetError
 from tests.support.auditors import auditor, hledger
 from tests.support.clock import FrozenClock
 from tests.support.entries import FIRST, LAST, NASTY, some_books
@@ -312,7 +312,7 @@ def test_books_that_do_not_add_up_are_not_handed_out(
     monkeypatch.setattr(Books, "transfers", lambda self: (p[:-1] for p in whole(self)))
     counted = Books._count
     monkeypatch.setattr(Books, "_count", lambda self, rows, last: counted(self, rows[1:], last))
-    with pytest.raises(BooksDoNotAddUpError):
+    with pytest.raises(BooksUnequalError):
         write(Format.DATAPACKAGE)
     assert list(tmp_path.iterdir()) == []
 

@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from reconciliation.auditing.books import BookRange
 from reconciliation.auditing.runs import write_runs
-from reconciliation.errors import BooksDoNotAddUpError
+from reconciliation.errors import BooksUnequalError
 from reconciliation.exports import matches_csv, mismatches_csv
 from reconciliation.interchange import InputFiles, read_inputs
 from reconciliation.matching import engine as matching
@@ -140,5 +140,5 @@ def test_an_input_that_is_not_what_was_compared_stops_the_export(
     session.add(FrozenInput(sha256="0" * 64, content=other))
     session.add(ReconciliationRun(**forged.model_dump() | {"id": "run_forged"}))
     session.flush()
-    with pytest.raises(BooksDoNotAddUpError):
+    with pytest.raises(BooksUnequalError):
         write_runs(session, BookRange(DAY, DAY + timedelta(days=1), "/"), tmp_path)

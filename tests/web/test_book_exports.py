@@ -48,7 +48,7 @@ def write(site: Site) -> int:
 
 def ask(site: Site, username: str = "auditor", kind: str = "jsonl", **days: str) -> int:
     data = DAYS | {"format": kind} | days
-    return site.signed_in(username).post("/staff/exports", data=data).status_code
+    return site.signed_in(username).post("/staff/export/books", data=data).status_code
 
 
 def exports(site: Site) -> list[BookExport]:
@@ -63,12 +63,12 @@ def folder(site: Site) -> Path:
 @pytest.mark.parametrize("kind", list(Format))
 def test_what_is_asked_for_is_written_and_fetched(site: Site, kind: Format) -> None:
     assert ask(site, kind=kind.value) == 303
-    page = site.signed_in("auditor").get("/staff/exports").text
+    page = site.signed_in("auditor").get("/staff/export/books").text
     assert "Waiting to be written" in page
     assert "data-look-again" in page
     assert write(site) == 1
     [export] = exports(site)
-    page = site.signed_in("auditor").get("/staff/exports").text
+    page = site.signed_in("auditor").get("/staff/export/books").text
     assert "data-look-again" not in page
     for text in (
         "Ready",
@@ -77,7 +77,7 @@ def test_what_is_asked_for_is_written_and_fetched(site: Site, kind: Format) -> N
         "debits VND\xa0166,000, credits VND\xa0166,000",
     ):
         assert text in page, text
-    answer = site.signed_in("auditor").get(f"/staff/exports/{export.id}.zip")
+    answer = site.signed_in("auditor").get(f"/staff/export/books/{export.id}.zip")
     assert answer.status_code == 200
     assert answer.headers["content-type"] == "application/zip"
     assert answer.headers["etag"] == f'"{export.sha256}"'
@@ -106,7 +106,7 @@ def test_a_download_that_was_cut_off_goes_on(site: Site) -> None:
     write(site)
     [export] = exports(site)
     client = site.signed_in("auditor")
-    address = f"/staff/exports/{export.id}.zip"
+    address = f"/staff/export/books/{export.id}.zip"
     whole = client.get(address).content
     etag = f'"{export.sha256}"'
     first = client.get(address, headers={"range": "bytes=0-99"})
@@ -126,8 +126,8 @@ def test_asking_and_every_fetch_are_written_down(site: Site) -> None:
     write(site)
     [export] = exports(site)
     client = site.signed_in("auditor")
-    client.get(f"/staff/exports/{export.id}.zip")
-    client.get(f"/staff/exports/{export.id}.zip", headers={"range": "bytes=5-9"})
+    client.get(f"/staff/export/books/{export.id}.zip")
+    client.get(f"/staff/export/books/{export.id}.zip", headers={"range": "bytes=5-9"})
     with reading(site.engine) as session:
         events = session.exec(select(AuditEvent).where(AuditEvent.subject_id == export.id)).all()
     assert sorted(event.action for event in events) == [
@@ -144,12 +144,12 @@ def test_an_auditor_of_one_commune_gets_its_books_only(site: Site) -> None:
     assert (province.scope, commune.scope) == ("/22/", "/22/22002/")
     assert (province.written, commune.written) == (4, 2)
     small, large = site.signed_in("auditor2"), site.signed_in("auditor")
-    page = small.get("/staff/exports").text
+    page = small.get("/staff/export/books").text
     assert commune.sha256 in page
     assert province.sha256 not in page
-    assert small.get(f"/staff/exports/{province.id}.zip").status_code == 404
-    assert small.get(f"/staff/exports/{commune.id}.zip").status_code == 200
-    assert large.get(f"/staff/exports/{commune.id}.zip").status_code == 200
+    assert small.get(f"/staff/export/books/{province.id}.zip").status_code == 404
+    assert small.get(f"/staff/export/books/{commune.id}.zip").status_code == 200
+    assert large.get(f"/staff/export/books/{commune.id}.zip").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_what_cannot_be_exported_is_refused_with_its_code(
     site: Site, changes: dict[str, str], code: str
 ) -> None:
     data = DAYS | {"format": "jsonl"} | changes
-    answer = site.signed_in("auditor").post("/staff/exports", data=data)
+    answer = site.signed_in("auditor").post("/staff/export/books", data=data)
     assert answer.status_code == 422
     assert code in answer.text
     assert exports(site) == []
@@ -189,8 +189,8 @@ def test_files_are_removed_after_their_days(site: Site) -> None:
     write(site)
     assert [path.name for path in folder(site).iterdir()] == [".lock"]
     client = site.signed_in("auditor")
-    assert client.get(f"/staff/exports/{export.id}.zip").status_code == 404
-    page = client.get("/staff/exports").text
+    assert client.get(f"/staff/export/books/{export.id}.zip").status_code == 404
+    page = client.get("/staff/export/books").text
     assert "Files removed" in page
     assert export.sha256 in page
 
@@ -219,7 +219,7 @@ def test_a_failure_is_told_and_leaves_nothing(site: Site, monkeypatch: pytest.Mo
     monkeypatch.setattr(Books, "closing", fail)
     with pytest.raises(StepsFailedError):
         write(site)
-    page = site.signed_in("auditor").get("/staff/exports").text
+    page = site.signed_in("auditor").get("/staff/export/books").text
     assert "It could not be written (ValueError)" in page
     assert "secret" not in page
     assert [path.name for path in folder(site).iterdir()] == [".lock"]
@@ -232,7 +232,7 @@ def test_progress_is_shown_while_it_is_written(site: Site, monkeypatch: pytest.M
     whole = Books.closing
 
     def look(self: Books) -> object:
-        seen.append(site.signed_in("auditor").get("/staff/exports").text)
+        seen.append(site.signed_in("auditor").get("/staff/export/books").text)
         return whole(self)
 
     ask(site)
@@ -262,7 +262,7 @@ def test_a_file_that_is_gone_from_the_disk_is_not_there(site: Site) -> None:
     write(site)
     [export] = exports(site)
     shutil.rmtree(folder(site))
-    answer = site.signed_in("auditor").get(f"/staff/exports/{export.id}.zip")
+    answer = site.signed_in("auditor").get(f"/staff/export/books/{export.id}.zip")
     assert answer.status_code == 404
     assert "R063" in answer.text
 
@@ -275,6 +275,6 @@ def test_only_its_owner_can_read_the_folder_of_exports(site: Site) -> None:
 
 
 def test_the_form_begins_with_the_month_before(site: Site) -> None:
-    page = site.signed_in("auditor").get("/staff/exports").text
+    page = site.signed_in("auditor").get("/staff/export/books").text
     assert 'value="2026-10-01"' in page
     assert timedelta(days=context_of(site).export_days) == timedelta(days=7)
