@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
 from typing import Final
 
 from sqlalchemy import ColumnElement, String, func, type_coerce
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
-from core.clock import VIETNAM
 from core.money import Currency
 from payments.ledger.models import JournalEntry, LedgerAccount, LedgerTransfer
 from payments.models import CollectingAccount, Office
@@ -19,6 +18,8 @@ from reconciliation.errors import BooksUnequalError, ExportRangeError
 
 BATCH_ROWS: Final = 5_000
 """Transfers in memory at a time, whatever the length of the range."""
+
+_LOCAL: Final = timezone(timedelta(hours=7))
 
 Progress = Callable[[int, int], None]
 """Told from time to time how many transfers are written, of how many."""
@@ -127,14 +128,15 @@ class Books:
             .outerjoin(Office, col(Office.id) == col(entry.office_id))
             .where(*self._wanted())
             .order_by(date_, posted, col(entry.id), col(transfer.position))
-            .execution_options(yield_per=BATCH_ROWS)
         )
-        latest = ""
-        with self._session.exec(query) as rows:  # closed also when the reader goes away half-way
+        latest, connection = "", self._session.connection()
+        if connection.dialect.name == "postgresql":  # all rows are wanted, not the first ones soon
+            connection.exec_driver_sql("SET LOCAL cursor_tuple_fraction = 1")
+        options = {"yield_per": BATCH_ROWS}
+        # closed also when the reader goes away half-way
+        with connection.execute(query, execution_options=options) as rows:
             for part in rows.partitions():
-                batch: list[Row] = [
-                    (*row[:5], row[4].astimezone(VIETNAM), *row[5:]) for row in part
-                ]
+                batch: list[Row] = [(*row[:5], row[4].astimezone(_LOCAL), *row[5:]) for row in part]
                 latest = self._count(batch, latest)
                 yield batch
                 self._progress(self.transfers_read, self.expected)

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Any, Final
 
+_INSTANT: Final = len("2026-11-02T02:00:00.000000")
+
 Row = Sequence[Any]
 """Values in the order of a table's columns; None where there is nothing to say."""
 
@@ -93,8 +95,17 @@ CLOSING: Final = Table("closing_balances", _BALANCE_COLUMNS, ("account", "curren
 def as_text(value: Any) -> str:
     """Return a value as the text files write it: RFC 3339 instants, ISO 8601 days, plain digits."""
     if isinstance(value, datetime):
-        text = value.isoformat(timespec="microseconds")
-        return text.removesuffix("+00:00") + "Z" if value.tzinfo is UTC else text
+        return utc_text(value) if value.tzinfo is UTC else local_text(value)
     if isinstance(value, date):
         return value.isoformat()
     return "" if value is None else str(value)
+
+
+def utc_text(value: datetime) -> str:
+    """Return an instant in UTC as ``2026-11-02T02:00:00.000000Z``."""
+    return value.isoformat("T", "microseconds")[:_INSTANT] + "Z"
+
+
+def local_text(value: datetime) -> str:
+    """Return an instant with its offset: ``2026-11-02T09:00:00.000000+07:00``."""
+    return value.isoformat("T", "microseconds")

@@ -3,8 +3,9 @@
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from reconciliation.auditing.books import Books
 from reconciliation.auditing.columns import (
@@ -12,13 +13,18 @@ from reconciliation.auditing.columns import (
     CLOSING,
     OPENING,
     TRANSFERS,
+    Kind,
     Row,
     Table,
     as_text,
+    local_text,
+    utc_text,
 )
 
 TableWriter = Callable[[Path, Table, Iterable[list[Row]]], None]
 """Writes one table, in parts, into a folder."""
+
+_SPELT: Final = {Kind.DATE: date.isoformat, Kind.UTC: utc_text, Kind.LOCAL: local_text}
 
 TABLES: Final = (TRANSFERS, ACCOUNTS, OPENING, CLOSING)
 
@@ -45,8 +51,22 @@ def write_csv(folder: Path, table: Table, parts: Iterable[list[Row]]) -> None:
     with (folder / f"{table.name}.csv").open("w", encoding="utf-8", newline="") as target:
         writer = csv.writer(target)
         writer.writerow(table.names)
+        spelt = [
+            (number, _SPELT[column.kind])
+            for number, column in enumerate(table.columns)
+            if column.kind in _SPELT
+        ]
         for part in parts:
-            writer.writerows([as_text(value) for value in row] for row in part)
+            writer.writerows(_texts(part, spelt))
+
+
+def _texts(part: list[Row], spelt: list[tuple[int, Callable[[Any], str]]]) -> Iterator[list[Any]]:
+    """Yield rows as ``csv`` writes them right by itself: digits for integers, nothing for None."""
+    for row in part:
+        texts = list(row)
+        for number, spell in spelt:
+            texts[number] = spell(texts[number])
+        yield texts
 
 
 def write_json_lines(folder: Path, table: Table, parts: Iterable[list[Row]]) -> None:

@@ -5,6 +5,9 @@ import hashlib
 import io
 import json
 import re
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,6 +16,7 @@ from typing import Any
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
+from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from core.db import reading, transaction
@@ -381,3 +385,47 @@ def test_every_table_says_what_its_columns_mean() -> None:
     for table in (TRANSFERS, ACCOUNTS, OPENING, CLOSING):
         assert all(column.meaning for column in table.columns)
         assert set(table.key) <= set(table.names)
+
+
+def test_a_killed_export_leaves_nothing_that_looks_whole(engine: Engine, tmp_path: Path) -> None:
+    """The process is killed as the last transfers are read: nobody can tidy up after that."""
+    some_books(engine)
+    program = (
+        "import os, signal, sys\n"
+        "from datetime import date\n"
+        "from pathlib import Path\n"
+        "from core.db import make_engine, reading\n"
+        "from reconciliation.auditing.books import BookRange\n"
+        "from reconciliation.auditing.models import Format\n"
+        "from reconciliation.auditing.package import write_package\n"
+        "wanted = BookRange(date(2026, 11, 1), date(2026, 11, 10), '/')\n"
+        "die = lambda done, total: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with reading(make_engine(sys.argv[1])) as session:\n"
+        "    write_package(session, wanted, Format.JSONL, Path(sys.argv[2]), progress=die)\n"
+    )
+    url = engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", program, url, str(tmp_path / "books")]
+    done = subprocess.run(
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
+        timeout=60,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    [left] = tmp_path.iterdir()
+    assert left.name.startswith(".books.")
+    assert left.name.endswith(".part")
+    assert not (left / "manifest.json").exists()
+    with reading(engine) as session:
+        write_package(session, WHOLE, Format.JSONL, tmp_path / "books")
+
+
+def test_transfers_come_from_a_cursor_of_the_server(postgres_engine: Engine) -> None:
+    """A client-side one would hold all of the range in memory."""
+    some_books(postgres_engine)
+    with reading(postgres_engine) as session:
+        books = Books(session, WHOLE, progress=lambda _done, _total: None)
+        transfers = books.transfers()  # kept, lest its cursor be closed
+        next(transfers)
+        [count] = session.execute(
+            text("SELECT count(*) FROM pg_cursors WHERE statement LIKE '%ledger_transfer%'")
+        ).one()
+    assert count == 1
