@@ -16,7 +16,7 @@ from payments.queries.books import entry_in, list_balances
 from reconciliation.auditing.columns import Row
 from reconciliation.errors import BooksUnequalError, ExportRangeError
 
-BATCH_ROWS: Final = 5_000
+BATCH_ROWS: Final = 2_000
 """Transfers in memory at a time, whatever the length of the range."""
 
 _LOCAL: Final = timezone(timedelta(hours=7))
