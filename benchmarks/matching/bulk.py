@@ -11,9 +11,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from benchmarks.matching.world import ACCOUNT, AS_OF, CONTRACTS, NAMES
-from payments.references import ALPHABET, CHECK_SYMBOLS, DATA_SYMBOLS, encode
+from payments.references import (
+    ALPHABET,
+    CHECK_SYMBOLS,
+    CODE_LENGTH,
+    DATA_SYMBOLS,
+    VALUES,
+    encode,
+)
 
 Ints = NDArray[np.int64]
 
@@ -29,9 +37,14 @@ LEVELS: Final = np.asarray(
     [5, 8, 10, 15, 20, 25, 30, 40, 50, 60, 75, 80, 100, 120, 150, 200, 250, 300, 500, 1_000, 2_500]
 ) * 1_000  # fmt: skip
 PAYOUT_LINES: Final = 500
+PAYOUTS_OF_PART: Final = 100
+"""More than any provider has on one day in one part."""
+PART: Final = 1_000_000
+"""So many payments are drawn at a time."""
 FIRST_ID: Final = 50_000_000
 """Ids below are of the noise."""
 _ZONE: Final = "+07:00"
+_BITS: Final = 5
 _LAST_DAY: Final = np.datetime64(AS_OF, "D") - 5
 
 
@@ -45,10 +58,37 @@ class Bulk:
     truth: pa.Table
 
 
-def draw(count: int, seed: int, taken: set[str], contracts: dict[str, Any] = CONTRACTS) -> Bulk:
-    """Draw ``count`` plain payments with all that follows from them; ``taken`` references stay."""
-    rng = np.random.default_rng(seed)
-    ids = FIRST_ID + np.arange(count)
+class Taken(set[str]):
+    """References that are taken: those that were added, and those of the plain payments."""
+
+    def __init__(self, numbers: Ints) -> None:
+        super().__init__()
+        self._numbers = np.sort(numbers)
+
+    @override
+    def __contains__(self, reference: object) -> bool:
+        if super().__contains__(reference):
+            return True
+        symbols = str(reference)[-CODE_LENGTH:][:DATA_SYMBOLS]
+        number = sum(VALUES[symbol] << _BITS * place for place, symbol in enumerate(symbols))
+        at = int(np.searchsorted(self._numbers, number))
+        return at < len(self._numbers) and int(self._numbers[at]) == number
+
+
+def numbers(count: int, seed: int) -> Ints:
+    """Distinct numbers of references, in random order."""
+    rng = np.random.default_rng([seed, 7])
+    drawn = np.unique(rng.integers(0, 32**DATA_SYMBOLS, count + count // 50 + 1_000))
+    return rng.permutation(drawn)[:count]
+
+
+def draw(
+    chosen: Ints, seed: int, *, part: int = 0, contracts: dict[str, Any] = CONTRACTS
+) -> Bulk:  # fmt: skip
+    """Draw plain payments of the chosen references, with all that follows from them."""
+    rng = np.random.default_rng([seed, part])
+    count, first = len(chosen), part * PART
+    ids = FIRST_ID + first + np.arange(count)
     channel = rng.choice(np.asarray(list(CHANNELS)), size=count, p=list(CHANNELS.values()))
     day = _LAST_DAY - rng.integers(0, DAYS, count)
     second = rng.integers(0, 86_400 - 60, count)
@@ -56,12 +96,16 @@ def draw(count: int, seed: int, taken: set[str], contracts: dict[str, Any] = CON
     amount = rng.choice(LEVELS, size=count, p=weights / weights.sum())
     odd = rng.random(count) < 0.1  # land fees and the like have any amount
     amount = np.where(odd, rng.integers(5_001, 9_999_999, count), amount)
+    least = np.where(channel == "stripe", 20_000, 0)  # its fixed fee eats less than that
+    amount = np.maximum(amount, least)
     direct = channel == "bank_transfer"
     status = np.where(direct & (rng.random(count) < 0.85), "pending", "succeeded")
-    references = _references(count, rng, taken)
+    references = _references(chosen)
     number = np.char.mod("%06d", np.arange(count) % 1_000_000)
     dossier = _joined("H", np.char.mod("%02d", rng.integers(10, 99, count)), "-", _short(day), "-")
-    transaction = np.where(direct, "", np.char.mod("26%016d", rng.permutation(count) + 10**12))
+    transaction = np.where(
+        direct, "", np.char.mod("26%016d", rng.permutation(count) + first + 10**12)
+    )
     payments = pa.table(
         {
             "payment_id": _numbered("P", ids),
@@ -79,9 +123,9 @@ def draw(count: int, seed: int, taken: set[str], contracts: dict[str, Any] = CON
             "office_code": _same("24", count),
         }
     )
-    settlements = _settlements(payments, np.flatnonzero(~direct), day, second, contracts)
+    settlements = _settlements(payments, np.flatnonzero(~direct), day, second, contracts, part=part)
     bank, transfers = _transfers(payments, np.flatnonzero(direct), day, rng)
-    paid, groups = _payouts(settlements, contracts, rng)
+    paid, groups = _payouts(settlements, contracts, rng, part=part)
     truth = pa.concat_tables([transfers, *_truth_of_settlements(payments, settlements, groups)])
     return Bulk(payments, settlements, pa.concat_tables([bank, paid.select(bank.column_names)]),
                 pa.concat_tables([truth, _truth_of_payouts(paid)]))  # fmt: skip
@@ -126,11 +170,9 @@ def _check_tables() -> list[NDArray[np.uint8]]:
     return tables
 
 
-def _references(count: int, rng: np.random.Generator, taken: set[str]) -> NDArray[np.str_]:
-    """Distinct references that nobody has taken, in random order."""
-    numbers = np.unique(rng.integers(0, 32**DATA_SYMBOLS, count + count // 50 + 1_000))
-    numbers = rng.permutation(numbers)[: count + len(taken)]
-    data = np.stack([(numbers >> (5 * place)) & 31 for place in range(DATA_SYMBOLS)], axis=1)
+def _references(numbers: Ints) -> NDArray[np.str_]:
+    """The references of some numbers."""
+    data = np.stack([(numbers >> (_BITS * place)) & 31 for place in range(DATA_SYMBOLS)], axis=1)
     checks = np.zeros((len(numbers), CHECK_SYMBOLS), dtype=np.uint8)
     for place, table in enumerate(_check_tables()):
         checks ^= table[data[:, place]]
@@ -138,9 +180,7 @@ def _references(count: int, rng: np.random.Generator, taken: set[str]) -> NDArra
     codes = symbols[np.concatenate([data.astype(np.uint8), checks], axis=1)]
     prefix = np.tile(np.frombuffer(b"MC", dtype=np.uint8), (len(numbers), 1))
     spelled = np.ascontiguousarray(np.concatenate([prefix, codes], axis=1))
-    texts = spelled.view(f"S{spelled.shape[1]}").ravel().astype(str)
-    free = texts[~np.isin(texts, np.asarray(sorted(taken), dtype=str))] if taken else texts
-    return free[:count]
+    return spelled.view(f"S{spelled.shape[1]}").ravel().astype(str)
 
 
 # --- what follows from the payments ---------------------------------------------------------------
@@ -152,6 +192,8 @@ def _settlements(
     day: NDArray[np.datetime64],
     second: Ints,
     contracts: dict[str, Any],
+    *,
+    part: int,
 ) -> pa.Table:
     mine = payments.take(pa.array(rows))
     provider = mine["channel"].to_numpy(zero_copy_only=False).astype(str)
@@ -163,12 +205,12 @@ def _settlements(
         fee = np.where(provider == name, share, fee)
         wait = np.where(provider == name, terms["settlement_days"], wait)
     days = day[rows] + wait
-    batch = _rank_in(provider, days) // PAYOUT_LINES
+    batch = _rank_in(provider, days) // PAYOUT_LINES + part * PAYOUTS_OF_PART
     short = _short(days)
     head = pc.utf8_upper(pc.utf8_slice_codeunits(pa.array(provider), 0, 2))
     return pa.table(
         {
-            "line_id": _numbered("S", FIRST_ID + rows),
+            "line_id": pc.binary_replace_slice(mine["payment_id"].combine_chunks(), 0, 1, "S"),
             "provider": mine["channel"],
             "report_id": _joined(pa.array(provider), "-", short),
             "kind": _same("payment", len(rows)),
@@ -220,7 +262,7 @@ def _transfers(
     date = pc.strftime(pa.array(when.astype("datetime64[s]")), "%Y-%m-%d")
     bank = pa.table(
         {
-            "line_id": _numbered("B", FIRST_ID + rows),
+            "line_id": pc.binary_replace_slice(mine["payment_id"].combine_chunks(), 0, 1, "B"),
             "account": _same(ACCOUNT, count),
             "booking_date": date,
             "value_date": date,
@@ -229,29 +271,31 @@ def _transfers(
             "narrative": narrative,
             "counterparty_name": name,
             "counterparty_account": pa.array(np.char.mod("%012d", rng.integers(0, 10**12, count))),
-            "bank_ref": pa.array(np.char.mod("FT%014d", FIRST_ID + rows)),
+            "bank_ref": pc.binary_replace_slice(
+                mine["payment_id"].combine_chunks(), 0, 1, "FT000000"
+            ),
         }
     )
-    group = _joined("t", pc.cast(pa.array(rows), pa.string()))
+    group = pc.binary_replace_slice(mine["payment_id"].combine_chunks(), 0, 1, "t")
     both = [_truth("direct", group, "payment", mine["payment_id"], "clean_transfer"),
             _truth("direct", group, "bank", bank["line_id"], "clean_transfer")]  # fmt: skip
     return bank, pa.concat_tables(both)
 
 
 def _payouts(
-    settlements: pa.Table, contracts: dict[str, Any], rng: np.random.Generator
+    settlements: pa.Table, contracts: dict[str, Any], rng: np.random.Generator, *, part: int
 ) -> tuple[pa.Table, pa.Array]:
     """The credits, with the payout of each beside it, and the payout of each settlement line."""
     sums = settlements.group_by(["provider", "payout_id", "payout_date"]).aggregate(
         [("net", "sum")]
     )
     sums = sums.sort_by("payout_id")
-    count = sums.num_rows
+    count, first = sums.num_rows, 2 * FIRST_ID + part * PART
     provider = sums["provider"].combine_chunks()
     terms = [contracts["providers"][name] for name in provider.to_pylist()]
     paid = pa.table(
         {
-            "line_id": _numbered("B", 2 * FIRST_ID + np.arange(count)),
+            "line_id": _numbered("B", first + np.arange(count)),
             "account": _same(ACCOUNT, count),
             "booking_date": sums["payout_date"],
             "value_date": sums["payout_date"],
@@ -260,7 +304,7 @@ def _payouts(
             "narrative": _joined("TT DOI SOAT ", sums["payout_id"].combine_chunks()),
             "counterparty_name": pa.array([one["payout_names"][0] for one in terms]),
             "counterparty_account": pa.array([one["payout_accounts"][0] for one in terms]),
-            "bank_ref": pa.array(np.char.mod("PO%014d", rng.permutation(count))),
+            "bank_ref": pa.array(np.char.mod("PO%014d", first + rng.permutation(count))),
             "payout": sums["payout_id"],
         }
     )

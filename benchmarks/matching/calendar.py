@@ -22,6 +22,9 @@ _NAMED: tuple[tuple[Way, int], ...] = (
     (payouts.combined, 8),
     (payouts.paid_again, 5),
     (payouts.less_refunds, 10),
+    (payouts.over_the_weekend, 5),
+    (payouts.after_tet, 3),
+    (payouts.several_for_several, 3),
 )
 _LEFT_OPEN: tuple[tuple[Way, int], ...] = (
     (payouts.differs, 4),
@@ -34,6 +37,7 @@ _NAMELESS: tuple[Way, ...] = (
     payouts.split_anonymous,
     payouts.combined_anonymous,
     payouts.equal_sums,
+    payouts.too_late,
 )
 
 
@@ -44,7 +48,7 @@ def pay_out_daily(world: World, provider: str) -> None:
     number = 0
     for day in sorted(days):
         bundles = days[day]
-        if day in nameless:
+        if day in nameless and not world.part:
             way = _NAMELESS[(nameless.index(day) + len(provider)) % len(_NAMELESS)]
             taken, bundles = bundles[:2], bundles[2:]
             if len(taken) == 2:
@@ -90,10 +94,11 @@ def _bundles(world: World, provider: str) -> dict[dt.date, list[list[Row]]]:
             rest = bundle if payouts.net(bundle) <= 0 else []
             if rest:
                 break
-            payouts.assign(bundle, f"{provider[:2].upper()}{day:%y%m%d}N{len(days[day]):04}", day)
+            number = 1_000 * world.part + len(days[day])
+            payouts.assign(bundle, f"{provider[:2].upper()}{day:%y%m%d}N{number:04}", day)
             days[day].append(bundle)
     if rest:  # what is left owes us nothing: a last payout that is not paid yet
-        payouts.assign(rest, f"{provider[:2].upper()}REST", AS_OF)
+        payouts.assign(rest, f"{provider[:2].upper()}REST{world.part or ''}", AS_OF)
         world.kind = "payout_early"
         world.flag("timing_difference", "payout", *rest)
     return dict(days)

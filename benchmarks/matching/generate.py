@@ -7,10 +7,11 @@ types that are right, joined by ``|``, or ``*`` where any is.
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +29,26 @@ from benchmarks.matching.world import CONTRACTS, Row, World
 NOISE_SHARE: Final = 0.15
 
 
-def noisy_world(payments: int, seed: int) -> World:
-    """At least so many payments, through each kind of noise in turn."""
+def noisy_world(
+    payments: int,
+    seed: int,
+    *,
+    part: int = 0,
+    references: set[str] | None = None,
+    ids: "itertools.count[int] | None" = None,
+) -> World:
+    """At least so many payments, through each kind of noise in turn; one part of a data set.
+
+    ``references``: those that are taken. ``ids``: goes on where the part before ended.
+    """
     days = payments // 200  # several noisy payouts a day and provider, as soon as there are enough
-    world = World(random.Random(seed), span=min(max(25, days), bulk.DAYS))
+    world = World(
+        random.Random(f"{seed} {part}"),
+        span=min(max(25, days), bulk.DAYS),
+        references=set() if references is None else references,
+        ids=ids or itertools.count(1),
+        part=part,
+    )
     for number in itertools.count():
         if len(world.payments) >= payments:
             break
@@ -49,23 +66,42 @@ def noisy_world(payments: int, seed: int) -> World:
 
 
 def write(folder: Path, payments: int, seed: int, *, share: float = NOISE_SHARE) -> None:
-    """Write the three inputs, the contracts and the truth of a world into a folder."""
+    """Write the three inputs, the contracts and the truth of a world into a folder.
+
+    A part of ``bulk.PART`` payments is in memory at a time; rows are shuffled within their part.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    world = noisy_world(int(payments * share), seed)
-    plain = bulk.draw(max(payments - len(world.payments), 0), seed, world.references)
-    order = np.random.default_rng(seed)
-    truth = pa.table(dict(zip(TRUTH, _columns(world.truth(), len(TRUTH)), strict=True)))
-    for name, table, noisy in (
-        ("payments", plain.payments, _table(world.payments, plain.payments)),
-        ("settlements", plain.settlements, _table(world.settlements, plain.settlements)),
-        ("bank", plain.bank, _table(world.bank, plain.bank)),
-        ("truth", plain.truth, truth),
-    ):
-        whole = pa.concat_tables([table, noisy.cast(table.schema)])
-        whole = whole.take(pa.array(order.permutation(whole.num_rows)))
-        pacsv.write_csv(whole, folder / f"{name}.csv", pacsv.WriteOptions(quoting_style="needed"))
+    numbers = bulk.numbers(payments, seed)
+    references, ids = bulk.Taken(numbers), itertools.count(1)
+    with contextlib.ExitStack() as stack:
+        writers: dict[str, pacsv.CSVWriter] = {}
+        for part, start in enumerate(range(0, payments, bulk.PART)):
+            count = min(bulk.PART, payments - start)
+            noisy = noisy_world(int(count * share), seed, part=part, references=references, ids=ids)
+            chosen = numbers[start : start + max(count - len(noisy.payments), 0)]
+            plain = bulk.draw(chosen, seed, part=part)
+            order = np.random.default_rng([seed, part, 1])
+            for name, table in _tables(plain, noisy):
+                if name not in writers:
+                    options = pacsv.WriteOptions(quoting_style="needed")
+                    path = folder / f"{name}.csv"
+                    writers[name] = stack.enter_context(
+                        pacsv.CSVWriter(path, table.schema, write_options=options)
+                    )
+                writers[name].write_table(table.take(pa.array(order.permutation(table.num_rows))))
     text = json.dumps(CONTRACTS, ensure_ascii=False, indent=1)
     (folder / "contracts.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _tables(plain: bulk.Bulk, noisy: World) -> Iterator[tuple[str, pa.Table]]:
+    truth = pa.table(dict(zip(TRUTH, _columns(noisy.truth(), len(TRUTH)), strict=True)))
+    for name, table, spoilt in (
+        ("payments", plain.payments, _table(noisy.payments, plain.payments)),
+        ("settlements", plain.settlements, _table(noisy.settlements, plain.settlements)),
+        ("bank", plain.bank, _table(noisy.bank, plain.bank)),
+        ("truth", plain.truth, truth),
+    ):
+        yield name, pa.concat_tables([table, spoilt.cast(table.schema)])
 
 
 def _columns(rows: Iterable[tuple[str, ...]], width: int) -> list[list[str]]:

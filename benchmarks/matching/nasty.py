@@ -47,7 +47,7 @@ def _doubled_rivals(code: str) -> Iterator[tuple[str, str]]:
         for symbol in ALPHABET:
             typed = code[:at] + symbol + code[at:]
             other = correct(typed[:CODE_LENGTH])
-            if other and other != code:
+            if other and other not in (code, typed[:CODE_LENGTH]):  # whole, it would be named
                 yield typed, other
 
 

@@ -13,6 +13,7 @@ def pay_out(world: World, provider: str) -> None:
     ways = (
         *(whole, anonymous, by_name, late, split, split_anonymous, combined, combined_anonymous),
         *(differs, overdue, early, paid_again, equal_sums),
+        *(over_the_weekend, after_tet, several_for_several, too_late),
     )
     for number, way in enumerate(itertools.cycle(ways)):
         if len(bundles) < 3:
@@ -209,3 +210,43 @@ def less_refunds(world: World, provider: str, bundles: list[list[Row]], _: int) 
     assign(back, f"{payout}BACK", day)
     text = f"TT {payout} TRU {payout}BACK"
     world.match("payout", *came, *back, _credit(world, provider, net(came, back), text, day=day))
+
+
+def over_the_weekend(world: World, provider: str, bundles: list[list[Row]], _: int) -> None:
+    """The payouts of a Saturday and a Sunday in Monday's one credit, which names both."""
+    one, two = bundles
+    saturday = one[0]["payout_date"]
+    for line in two:
+        line["payout_date"] = saturday + dt.timedelta(days=1)
+    text = f"TT T7 {one[0]['payout_id']}, CN {two[0]['payout_id']}"
+    monday = saturday + dt.timedelta(days=2)
+    world.match("payout", *one, *two, _credit(world, provider, net(one, two), text, day=monday))
+
+
+def after_tet(world: World, provider: str, bundles: list[list[Row]], _: int) -> None:
+    """Twelve days late, after the holidays: an id does not age."""
+    for bundle in bundles:
+        day = bundle[0]["payout_date"] + dt.timedelta(days=12)
+        text = f"TT DOI SOAT {bundle[0]['payout_id']}"
+        world.match("payout", *bundle, _credit(world, provider, net(bundle), text, day=day))
+
+
+def too_late(world: World, provider: str, bundles: list[list[Row]], _: int) -> None:
+    """The sum is right and no id is given, a day after the window: nothing is proved."""
+    bundle, other = bundles
+    day = bundle[0]["payout_date"] + dt.timedelta(days=8)
+    line = _credit(world, provider, net(bundle), "THANH TOAN", day=day)
+    world.flag("unrecorded_receipt|ambiguous", "payout", line)
+    world.flag("payout_missing", "payout", *bundle)
+    whole(world, provider, [other], 0)
+
+
+def several_for_several(world: World, provider: str, bundles: list[list[Row]], _: int) -> None:
+    """Two credits that both name both payouts: right as one match, right as a flag."""
+    one, two = bundles
+    text = f"TT {one[0]['payout_id']} {two[0]['payout_id']}"
+    first = net(one, two) // 3
+    day = one[0]["payout_date"]
+    parts = (first, net(one, two) - first)
+    lines = [_credit(world, provider, part, text, day=day) for part in parts]
+    world.may_match("payout", *one, *two, *lines)

@@ -85,6 +85,8 @@ class World:
     span: int = 25
     """As many days before the run the first item may lie."""
     ids: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    part: int = 0
+    """Which part of a very large data set this is; names of payouts and groups differ by it."""
 
     # --- raw material -----------------------------------------------------------------------
 
@@ -117,7 +119,7 @@ class World:
             "status": "pending",
             "paid_at": moment,
             "payer_name": self.rng.choice(NAMES),
-            "dossier_code": f"H49.24-{day:%y%m%d}-{number:06}",
+            "dossier_code": f"H49.{24 + number // 10**6}-{day:%y%m%d}-{number % 10**6:06}",
             "office_code": "24",
         } | given
         self.payments.append(row)
@@ -212,12 +214,13 @@ class World:
         spoken: set[Key] = set()
         labelled = [(keys, "matched") for keys in self.required]
         labelled += [(keys, "may_match") for keys in self.allowed]
+        head = f"n{self.part}-" if self.part else "n"
         for number, (keys, label) in enumerate(labelled):
             for key in sorted(keys):
                 if key in self.flagged or key in spoken:
                     raise ValueError(f"{key} has two ends: {self.noise[key]}")
                 spoken.add(key)
-                yield (key[0], f"n{number}", *key[1:], label, self.noise[key])
+                yield (key[0], f"{head}{number}", *key[1:], label, self.noise[key])
         for key, noise in self.noise.items():
             if key not in spoken:
                 label = "|".join(sorted(self.flagged.get(key, {"*"})))
