@@ -9,9 +9,11 @@ STAMP := .venv/.installed
 ASSETS := app/static/build/.built
 PEERS := .venv-peers/.installed
 AUDITORS := .venv-auditors/.installed
+MATCHERS := .venv-matchers/.installed
+SIZES ?= 100000 1000000
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports check lint types imports migrations kill-test chain-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +72,19 @@ bench-statements: install ## How fast and small statements are read and imported
 bench-exports: install ## Time and memory of exports for auditors, beside COPY and pyarrow alone
 	@$(RUN)/python -m benchmarks.exports $(BENCH)
 
+bench-matching: install $(MATCHERS) ## How fast and small the matcher is, beside the floor, a naive cascade and others (SIZES=10000000)
+	@$(RUN)/python -m benchmarks.matching.race --sizes $(SIZES) $(BENCH)
+
+accuracy: install $(MATCHERS) ## How often the matcher is wrong, beside others; writes docs/accuracy.md
+	@$(RUN)/python -m benchmarks.matching.accuracy $(ACCURACY)
+
+matchers: $(MATCHERS) ## Install other people's matchers, in an environment of their own
+
+$(MATCHERS): $(STAMP) benchmarks/matching/peers/peers.lock
+	@$(UV) venv --quiet --clear --python $(RUN)/python .venv-matchers
+	@$(UV) pip sync --quiet --system-certs --require-hashes --python .venv-matchers/bin/python benchmarks/matching/peers/peers.lock
+	@touch $@
+
 test-tools: $(AXE) $(AUDITORS) ## Install what tests need from the system's and npm's packages, where absent
 	@tests/tools/system-packages
 
@@ -102,4 +117,4 @@ fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties
 
 clean: ## Remove what was built and the demonstration's data
-	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv .venv-peers .venv-auditors
+	@rm -rf var app/static/build app/static/node_modules tests/e2e/node_modules .venv*

@@ -36,6 +36,9 @@ class Verdict:
     typed: Counter[str] = field(default_factory=Counter)
     mistyped: Counter[str] = field(default_factory=Counter)
     false_in: Counter[str] = field(default_factory=Counter)
+    lost_in: Counter[str] = field(default_factory=Counter)
+    made: int = 0
+    """Matches in the result, right or false."""
 
     @property
     def is_clean(self) -> bool:
@@ -132,9 +135,10 @@ def _items(payments: pd.DataFrame, lines: pd.DataFrame, bank: pd.DataFrame) -> p
 
 def _grade_matches(labelled: Labelled, matches: pd.DataFrame, verdict: Verdict) -> None:
     """A match is right if it is exactly one group of the truth, with the items' own amounts."""
-    grouped = labelled.truth[labelled.truth["group"] != ""]
+    truth = labelled.truth.assign(group=labelled.truth["group"].replace("", None))
+    grouped = truth[truth["group"].notna()]
     size = grouped.groupby(["layer", "group"], sort=False).size().rename("size")
-    rows = matches.merge(grouped[[*ITEM, "group", "noise"]], on=ITEM, how="left")
+    rows = matches.merge(truth[[*ITEM, "group", "noise"]], on=ITEM, how="left")
     rows = rows.merge(labelled.items[[*ITEM, "amount"]], on=ITEM, how="left", suffixes=("", "_own"))
     outer = rows["item_kind"] == rows["layer"].map(_INNER)
     rows["side"] = rows["amount_own"] * outer.map({True: 1, False: -1})
@@ -153,6 +157,7 @@ def _grade_matches(labelled: Labelled, matches: pd.DataFrame, verdict: Verdict) 
     one = one.join(size, on=["layer", "group"])
     right = (one["layers"] == 1) & (one["groups"] == 1) & (one["known"] == one["count"])
     right &= one["count"] == one["size"]
+    verdict.made = len(one)
     verdict.false = one.index[~right].tolist()
     verdict.false_in.update(one["noise"][~right].fillna("nothing was due").tolist())
     verdict.unbalanced = one.index[one["strange"] | (one["balance"] != 0)].tolist()
@@ -186,7 +191,10 @@ def _grade_presence(
     verdict.double = _keys(seen[seen.duplicated(ITEM)])
     rows = labelled.items.merge(seen.drop_duplicates(ITEM).assign(seen=True), on=ITEM, how="left")
     rows["seen"] = rows["seen"].notna()
-    verdict.lost = _keys(rows[rows["due"] & ~rows["seen"]])
+    lost = rows[rows["due"] & ~rows["seen"]]
+    verdict.lost = _keys(lost)
+    kinds = lost.merge(labelled.truth[[*ITEM, "noise"]], on=ITEM, how="left")["noise"]
+    verdict.lost_in.update(kinds.fillna("nothing is said of it").tolist())
     bank = rows[rows["item_kind"] == "bank"].groupby("item_id", sort=False)["seen"].sum()
     verdict.lost += [("-", "bank", line) for line in bank.index[bank == 0]]
     verdict.double += [("-", "bank", line) for line in bank.index[bank > 1]]
