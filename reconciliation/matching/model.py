@@ -20,7 +20,7 @@ CURRENCY: Final = "VND"
 PAYOUT_WINDOW_DAYS: Final = 7
 """How many days after its payout date a credit without payout id may still pay a payout."""
 
-VERSION: Final = "2"
+VERSION: Final = "3"
 """Version of the rules. It changes whenever the same inputs may give another result."""
 
 

@@ -2,16 +2,18 @@
 
 What a narrative says is read in strengths. *Exact*: the prefix and ten symbols that agree with
 their check symbols; that proves itself, unless the beginning of another word would be its end
-(``MC8CSMFZE60 HO SO``: was the H dropped, or something before it?). *Repaired*: everything else
-that leads to a known bill (one wrong symbol, cut ends, swapped neighbours, a symbol too many or
-too few, a lost or mistyped prefix); it counts only where the amount agrees as well, and only if it
-is the only one.
+(``MC8CSMFZE60 HO SO``: was the H dropped, or something before it?), or the symbol glued behind it
+makes it another known bill's with one too many. *Repaired*: everything else that leads to a known
+bill (one wrong symbol, cut ends, swapped neighbours, a symbol too many or too few, a lost or
+mistyped prefix); it counts only where the amount agrees as well, and only if it is the only one.
 
 False positives of one repaired reading, N known bills: an anchored window of ten symbols reaches
 about 311 words by one wrong symbol, 320 by a missing one, 20 by a swap or a symbol too many, so a
 random one names a bill with probability below 700 · N / 32^10: 6e-6 at ten million bills. The
 amount must agree on top, which the commonest fee does in about one of twelve. Windows without a
-prefix have to hold a whole code (N / 32^10 each, 9e-9) or stand alone as a token.
+prefix have to hold a whole code (N / 32^10 each, 9e-9) or stand alone as a token. Ends of seven
+symbols, cut left or right, are checked by nothing but the bill and its amount; docs/accuracy.md
+says what that costs.
 """
 
 from collections import defaultdict
@@ -145,6 +147,7 @@ class _Batch:
     def readings(self) -> list[Reading]:
         """Put together what every step finds."""
         exact, unknown = self._whole()
+        doubtful = self._doubtful()
         self._near_anchors()
         self._cut_right()
         self._bare_tokens()
@@ -159,7 +162,8 @@ class _Batch:
         found = [NOTHING] * len(self.folded)
         for line in {*exact, *unknown, *repaired, *odd}:
             places = exact.get(line, {})
-            named = set(places.values()) | odd.get(line, set())
+            named = {bill for at, bill in places.items() if at not in doubtful}
+            named |= odd.get(line, set())
             free = {
                 code
                 for at, code in unknown.get(line, ())
@@ -195,6 +199,15 @@ class _Batch:
             else:
                 unknown[one].append((place, codes.spell(number)))
         return exact, unknown
+
+    def _doubtful(self) -> set[int]:
+        """Where, with the symbol glued behind it, a code is another bill's with one too many."""
+        full = np.flatnonzero(self.room > CODE_LENGTH)
+        full = full[~self.folded.last[self.at[full] + CODE_LENGTH - 1]]
+        window = self.folded.window(self.at[full], CODE_LENGTH + 1)
+        rows, numbers = codes.shortened(window)
+        other = numbers != codes.pack(window[rows, :CODE_LENGTH])
+        return set(self.at[full][rows[other & (self.known.find(numbers) >= 0)]].tolist())
 
     def _near_anchors(self) -> None:
         """One slip of the fingers after the prefix: a symbol wrong, swapped, extra or missing."""

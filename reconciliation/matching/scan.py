@@ -21,8 +21,8 @@ def whole_references(
     """For each narrative the one known reference it bears, as an index; -1 where not so plain.
 
     Plain is: ASCII, the prefix in one place only (separators disregarded), and right after it,
-    unbroken, the ten symbols of a known reference. All else is left to the careful reader, which
-    would give the same answer here.
+    unbroken, the ten symbols of a known reference with nothing glued behind them. All else is left
+    to the careful reader, which would give the same answer here.
     """
     head = canonical(prefix)
     if not head or not len(texts) or not len(references):
@@ -30,11 +30,13 @@ def whole_references(
     upper = pc.ascii_upper(texts)
     letters = [_SPELLED.get(letter, re.escape(letter)) for letter in head]
     places = pc.count_substring_regex(upper, "[^0-9A-Z]*".join(letters))
-    found = pc.extract_regex(upper, f"{''.join(letters)}(?P<code>{_SYMBOL}{{{CODE_LENGTH}}})")
+    pattern = f"{''.join(letters)}(?P<code>{_SYMBOL}{{{CODE_LENGTH}}})(?P<behind>[0-9A-Z]?)"
+    found = pc.extract_regex(upper, pattern)
     codes = pc.struct_field(found, "code")
     for letter, digit in _LOOK_ALIKES:
         codes = pc.replace_substring(codes, letter, digit)
-    plain = pc.and_(pc.string_is_ascii(texts), pc.equal(places, 1))
+    alone = pc.equal(pc.struct_field(found, "behind"), "")
+    plain = pc.and_(pc.and_(pc.string_is_ascii(texts), pc.equal(places, 1)), alone)
     index = pc.index_in(
         pc.binary_join_element_wise(_text(head), codes, _text("")),
         value_set=references,

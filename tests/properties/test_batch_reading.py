@@ -47,6 +47,7 @@ def _narrative(rng: random.Random, bills: list[str]) -> str:
 def test_a_batch_reads_what_each_narrative_says_alone(prefix: str, seed: int) -> None:
     rng = random.Random(seed)
     bills = [new_reference(prefix, rng.randrange) for _ in range(20)] + ODD
+    bills += [f"{prefix}0ARMHJ4FE0", f"{prefix}00ARMHJ4FE"]  # one is the other with one too many
     strangers = [new_reference(prefix, rng.randrange) for _ in range(3)]
     narratives = [_narrative(rng, bills + strangers) for _ in range(40)]
     plain = PlainReader(bills, prefix)

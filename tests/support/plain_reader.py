@@ -52,7 +52,8 @@ class PlainReader:
                     unknown.append((start, code))
                 else:
                     exact[start] = bill
-        bills = set(exact.values()) | self._odd_tokens(text)
+        sure = {bill for start, bill in exact.items() if not self._may_be_another(text, start)}
+        bills = sure | self._odd_tokens(text)
         free = [c for at, c in unknown if not any(abs(at - k) < CODE_LENGTH for k in exact)]
         repaired = self._repaired(text) - bills if repair else set()
         return Reading(tuple(sorted(bills)), tuple(sorted(repaired)), tuple(sorted(set(free))))
@@ -60,6 +61,15 @@ class PlainReader:
     def read_field(self, reference: str) -> Reading:
         """The same for a column that holds a reference and nothing else."""
         return self.read(Text.of(reference))
+
+    def _may_be_another(self, text: Text, start: int) -> bool:
+        """Whether, with the symbol glued behind it, it is another bill's with one too many."""
+        end = start + CODE_LENGTH
+        window = text.compact[start : end + 1]
+        if end in text.ends or len(window) <= CODE_LENGTH:
+            return False
+        others = {window[:at] + window[at + 1 :] for at in range(len(window))}
+        return bool((others - {window[:CODE_LENGTH]}) & self._by_code.keys())
 
     def _anchors(self, compact: str) -> Iterator[int]:
         """Where a code may start: right after each occurrence of the prefix."""

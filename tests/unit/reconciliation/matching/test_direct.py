@@ -46,6 +46,21 @@ def test_truncated_reference_of_another_amount_is_no_evidence() -> None:
     assert outcome.type_of("direct", pay) == ""
 
 
+@pytest.mark.parametrize("other_amount", [50_000, 75_000])
+def test_a_symbol_too_many_that_spells_another_bill_is_told_by_the_amount(
+    other_amount: int,
+) -> None:
+    world = World()
+    meant = world.pay(reference="MC0ARMHJ4FE0", amount=50_000, day=DAY, status="pending")
+    world.pay(reference="MC00ARMHJ4FE", amount=other_amount, day=DAY, status="pending")
+    line = world.line(50_000, "NOP PHI MC00ARMHJ4FE0 HO SO")
+    outcome = decide(world)
+    if other_amount == 50_000:
+        assert outcome.type_of("direct", line) == "ambiguous"
+    else:
+        assert outcome.matched("direct", meant, line) == "narrative_reference_repaired"
+
+
 def test_random_spaces_in_the_reference_do_not_matter() -> None:
     world, pay = scene()
     code = pay["bill_reference"]

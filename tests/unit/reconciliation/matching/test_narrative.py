@@ -81,6 +81,14 @@ def test_a_reference_cut_at_the_start_of_the_narrative_is_repaired(lost: int) ->
     assert read(f"{BILLS[9][2 + lost :]} CHUYEN TIEN").repaired == (9,)
 
 
+def test_a_symbol_glued_behind_may_make_it_another_bills_reference() -> None:
+    reader = ReferenceReader(["MC0ARMHJ4FE0", "MC00ARMHJ4FE"], "MC")
+    assert reader.read(["NOP PHI MC00ARMHJ4FE0 HO SO"]) == [Reading(repaired=(0, 1))]
+    assert reader.read(["NOP PHI MC00ARMHJ4FE 0 HO SO"]) == [Reading((1,), repaired=(0,))]
+    assert reader.read(["NOP PHI MC00ARMHJ4FEHO SO"]) == [Reading(exact=(1,))]
+    assert ReferenceReader(["MC00ARMHJ4FE"], "MC").read(["MC00ARMHJ4FE0"]) == [Reading((0,))]
+
+
 def test_four_lost_symbols_are_too_many() -> None:
     assert not read(f"NOP PHI {BILLS[9][:-4]}").repaired
     assert not read(f"{BILLS[9][6:]} CHUYEN TIEN").repaired
