@@ -286,22 +286,33 @@ def _bytes(path: Path) -> bytes:
 
 
 def _csv(path: Path) -> pa.Table:
-    content = _bytes(path)
-    head = content[:_BLOCK].decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")
+    content = _mapped(path)
+    start = content.slice(0, min(_BLOCK, content.size)).to_pybytes()
+    head = start.decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")
     names = next(csv.reader([head]), [])
     if not names:
         raise MatchInputError(f"{path.name}, line 1, column 1: no header")
     try:
         return pacsv.read_csv(
-            pa.py_buffer(content),
+            content,
             parse_options=pacsv.ParseOptions(newlines_in_values=True),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
-        _require_utf8(path, content)
+        _require_utf8(path, content.to_pybytes())
         raise _malformed(path, str(error), len(names)) from error
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    try:
+        if not path.stat().st_size:
+            return pa.py_buffer(b"")
+        with pa.memory_map(str(path)) as file:
+            return file.read_buffer()
+    except OSError as error:
+        raise MatchInputError(f"{path.name}, line 1, column 1: {error.strerror}") from error
 
 
 def _require_utf8(path: Path, content: bytes) -> None:

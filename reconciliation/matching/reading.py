@@ -77,8 +77,8 @@ class BankReading:
         size = len(self.payments.references)
         rows = np.flatnonzero(self.whole >= 0)
         named = np.bincount(self.whole[rows], minlength=size)
-        for reading in self.readings.values():
-            named[[*reading.exact, *reading.repaired]] += 2
+        others = [bill for one in self.readings.values() for bill in (*one.exact, *one.repaired)]
+        named += 2 * np.bincount(np.array(others, dtype=np.int64), minlength=size)
         of_bill = np.flatnonzero(self.payments.direct & (self.payments.bill >= 0))
         bills = self.payments.bill[of_bill]
         only = np.full(size, -1, dtype=np.int64)

@@ -87,14 +87,16 @@ def sentence(code: str, parameters: Mapping[str, str], table: Mapping[str, str] 
     Raises:
         KeyError: the table lacks the code or a parameter; a programming error.
     """
-    said = {name: _said(name, value) for name, value in parameters.items()}
+    said = dict(parameters)
+    for name in _SUMS & said.keys():
+        said[name] = _said(said[name])
     return table[code].format_map(said)
 
 
 _SUMS: Final = frozenset({"amount", "expected", "actual"})
 
 
-def _said(name: str, value: str) -> str:
-    if name in _SUMS and value.removeprefix("-").isdigit():
+def _said(value: str) -> str:
+    if value.removeprefix("-").isdigit():
         return f"{int(value):,} {CURRENCY}"
     return value
