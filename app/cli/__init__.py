@@ -25,6 +25,7 @@ _COMMANDS: Final = {
     "demo": ("app.cli.running", "Play ten fee days of a demonstration city."),
     "migrate": ("app.cli.running", "Bring the database to the present tables."),
     "match": ("app.cli.match", "Match payments, settlements and bank lines of files."),
+    "explain": ("app.cli.explain", "Say why the matcher decided so, from the files of a run."),
     "reconcile": ("app.cli.reconcile", "Compare every account of the database now."),
     "version": ("app.cli.running", "Print the version."),
 }
