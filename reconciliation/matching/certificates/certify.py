@@ -1,11 +1,12 @@
 """Certificates of a run's decisions, each worked out when it is asked for."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from reconciliation.matching.certificates import matched, payouts
-from reconciliation.matching.certificates.flagged import Case, flagged
+from reconciliation.matching.certificates.case import Case
+from reconciliation.matching.certificates.flagged import flagged
 from reconciliation.matching.certificates.matched import Findings
 from reconciliation.matching.certificates.model import Certificate, CertifiedItem, Finding
 from reconciliation.matching.certificates.payouts import Payouts
@@ -24,6 +25,7 @@ _SHARED = {
     MismatchType.AMOUNT_MISMATCH,
     MismatchType.FEE_MISMATCH,
     MismatchType.PAYOUT_MISMATCH,
+    MismatchType.AMBIGUOUS,
 }
 """Several items are flagged with one and the same disagreement."""
 
@@ -84,8 +86,7 @@ class Certifier:
         row = _row(frame, place)
         layer, type_ = Layer(row["layer"]), MismatchType(row["type"])
         item = self._item(layer, row["item_kind"], row["item_id"])
-        named = (one.partition(":") for one in row["related_items"].split(";") if one)
-        related = tuple(self._item(layer, kind, other) for kind, _, other in named)
+        related = self._related(row)
         code, parameters = self.records.result.reasons[mismatch]
         group = self._group(place) if type_ in _SHARED else ()
         case = Case(self.records, self._payouts, layer, item, related, group, code)
@@ -97,7 +98,7 @@ class Certifier:
         )  # fmt: skip
 
     def _group(self, place: int) -> tuple[CertifiedItem, ...]:
-        """The items of all mismatches of one type and layer that name each other."""
+        """All that the mismatches of one type and layer are about that name each other."""
         records = self.records
         found, waiting = {place}, [place]
         while waiting:
@@ -105,10 +106,13 @@ class Certifier:
                 if other not in found:
                     found.add(other)
                     waiting.append(other)
-        rows = (_row(records.result.mismatches, one) for one in sorted(found))
-        return tuple(
-            self._item(Layer(row["layer"]), row["item_kind"], row["item_id"]) for row in rows
-        )
+        rows = [_row(records.result.mismatches, one) for one in sorted(found)]
+        own = [self._item(Layer(row["layer"]), row["item_kind"], row["item_id"]) for row in rows]
+        return (*own, *(item for row in rows for item in self._related(row)))
+
+    def _related(self, row: Mapping[str, str]) -> tuple[CertifiedItem, ...]:
+        named = (one.partition(":") for one in row["related_items"].split(";") if one)
+        return tuple(self._item(Layer(row["layer"]), kind, item) for kind, _, item in named)
 
     def _item(self, layer: Layer, kind: str, item: str) -> CertifiedItem:
         named = ItemKind(kind)

@@ -164,13 +164,12 @@ ENGLISH: Final[Mapping[str, str]] = {
     ),
     "reversal.unknown": "{line} bears the whole reference {reference}, which is no known bill's.",
     "ambiguous.count": (
-        "{payments} payments and {lines} lines fit each other in more than one way: nothing in the "
-        "inputs singles one out."
+        "Payments: {payments}. Lines: {lines}. They fit each other in more than one way: nothing "
+        "in the inputs singles one out."
     ),
     "ambiguous.payouts": (
-        "{payouts} payouts and {credits} credits fit each other in more than one "
-        "combination, or in "
-        "too many to count: nothing in the inputs singles one out."
+        "Payouts: {payouts}. Credits: {credits}. They fit in more than one combination, or in too "
+        "many to count: nothing in the inputs singles one out."
     ),
     # rivals
     "rival.payment.amount": "Payment {item}: {amount} is another amount; {fate}.",

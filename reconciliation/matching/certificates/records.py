@@ -1,5 +1,6 @@
 """The inputs and the result of one run, looked up by id, by bill and by decision."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from payments.references import CODE_LENGTH, canonical, fold
-from reconciliation.matching.arrays import folded, numbers_of, text_array
 from reconciliation.matching.certificates.model import CertifiedItem
 from reconciliation.matching.columns import BANK_TRANSFER
 from reconciliation.matching.model import CURRENCY, MatchInputs, MatchResult
@@ -242,18 +242,18 @@ class Records:
 
     @cached_property
     def _compact(self) -> pa.LargeStringArray:
-        narratives = folded(text_array(self._frames[BANK]["narrative"]))
-        return pc.replace_substring_regex(narratives, "[^0-9A-Z]", "")
+        """The narratives in canonical spelling."""
+        folded = (_OTHER.sub("", fold(text)) for text in self.column(BANK, "narrative"))
+        return pa.array((text.translate(_ALIKE) for text in folded), type=pa.large_string())
 
     def lines_naming(self, reference: str) -> list[int]:
         """Bank lines whose narrative bears a reference, however damaged."""
         code = reference.removeprefix(canonical(self.prefix))
         whole = len(code) != CODE_LENGTH
         pieces = [reference] if whole else [code[a:b] for a, b in _PIECES]
-        spelled = "|".join("".join(_SPELLED.get(c, c) for c in piece) for piece in pieces)
-        hits = pc.indices_nonzero(pc.match_substring_regex(self._compact, spelled))
+        hits = pc.indices_nonzero(pc.match_substring_regex(self._compact, "|".join(pieces)))
         found = []
-        for row in numbers_of(hits).tolist():
+        for row in hits.to_pylist():
             named = self.named(self.text(BANK, row, "narrative"))
             if reference in (*named.exact, *named.repaired):
                 found.append(row)
@@ -278,7 +278,8 @@ class Records:
 
 
 _PLACE: Final = ("layer", "item_kind", "item_id")
-_SPELLED: Final = {"0": "[0O]", "1": "[1IL]"}
+_OTHER: Final = re.compile("[^0-9A-Z]+")
+_ALIKE: Final = str.maketrans("OIL", "011")
 
 
 def same_name(left: str, right: str) -> bool:

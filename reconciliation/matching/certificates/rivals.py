@@ -16,7 +16,7 @@ def other_payments(
     records: Records, layer: Layer, pays: Iterable[int], wanted: Sequence[int]
 ) -> list[Finding]:
     """Payments that were not taken. ``wanted``: the amounts that would have agreed."""
-    return _few([_payment(records, layer, pay, wanted) for pay in pays])
+    return few([_payment(records, layer, pay, wanted) for pay in pays])
 
 
 def _payment(records: Records, layer: Layer, pay: int, wanted: Sequence[int]) -> Finding:
@@ -56,7 +56,7 @@ def other_lines(
                 currency=records.text(kind, row, "currency"),
             )
         )
-    return _few(found)
+    return few(found)
 
 
 def _fate(records: Records, layer: Layer, kind: ItemKind, row: int) -> dict[str, str]:
@@ -64,7 +64,8 @@ def _fate(records: Records, layer: Layer, kind: ItemKind, row: int) -> dict[str,
     return {"item": records.id_of(kind, row), "fate": fate.word, "decision": fate.decision}
 
 
-def _few(found: list[Finding]) -> list[Finding]:
+def few(found: list[Finding]) -> list[Finding]:
+    """The first of these, and how many more there are."""
     if len(found) <= MOST:
         return found
     return [*found[:MOST], Finding.of("rival.more", count=len(found) - MOST)]
@@ -98,7 +99,7 @@ def other_bills(records: Records, line: int, bills: Iterable[str]) -> list[Findi
         if bill not in taken
     ]
     found += [Finding.of("rival.unknown", line=item, reference=code) for code in named.unknown]
-    return _few(found)
+    return few(found)
 
 
 def _bill(records: Records, item: str, amount: int, bill: str, how: str) -> Finding:

@@ -185,11 +185,11 @@ VIETNAMESE: Final[Mapping[str, str]] = {
         "{line} mang tham chiếu nguyên vẹn {reference}, không thuộc hóa đơn nào đã biết."
     ),
     "ambiguous.count": (
-        "{payments} khoản thanh toán và {lines} dòng khớp với nhau theo nhiều cách: dữ liệu không "
-        "chỉ ra cách nào."
+        "Khoản thanh toán: {payments}. Dòng: {lines}. Chúng khớp với nhau theo nhiều cách: dữ liệu "
+        "không chỉ ra cách nào."
     ),
     "ambiguous.payouts": (
-        "{payouts} đợt chi trả và {credits} khoản ghi có khớp với nhau theo nhiều tổ hợp, hoặc quá "
+        "Đợt chi trả: {payouts}. Khoản ghi có: {credits}. Chúng khớp theo nhiều tổ hợp, hoặc quá "
         "nhiều để đếm: dữ liệu không chỉ ra tổ hợp nào."
     ),
     # khoản khác
