@@ -163,6 +163,9 @@ ENGLISH: Final[Mapping[str, str]] = {
         "Credit {credit} of {credited} and debit {debit} of {debited} are both of {amount}."
     ),
     "reversal.unknown": "{line} bears the whole reference {reference}, which is no known bill's.",
+    "ambiguous.bills": (
+        "{line} may be for {count} bills: {bills}. Nothing says for which of them the money is."
+    ),
     "ambiguous.count": (
         "Payments: {payments}. Lines: {lines}. They fit each other in more than one way: nothing "
         "in the inputs singles one out."

@@ -15,7 +15,7 @@ from reconciliation.matching.certificates.records import (
     Records,
     total,
 )
-from reconciliation.states import ItemKind, Layer, MismatchType
+from reconciliation.states import Layer, MismatchType
 
 
 def flagged(case: Case, type_: MismatchType) -> Findings:
@@ -241,13 +241,23 @@ def _ambiguous(case: Case) -> Findings:
     kinds = (PAYMENT, SETTLEMENT, BANK)
     amounts = [own_amount(case, kind, row) for kind in kinds for row in case.rows(kind)]
     evidence = rivals.few(evidence) + rivals.few(amounts)
-    counts = {kind: len(case.rows(kind)) for kind in ItemKind}
-    evidence.append(
-        Finding.of(
-            "ambiguous.count", payments=counts[PAYMENT], lines=counts[BANK] + counts[SETTLEMENT],
-        )
-    )  # fmt: skip
-    return evidence, beside(case)
+    several = [one for line in case.rows(BANK) if (one := _several_bills(case, line))]
+    pays, lines = case.rows(PAYMENT), case.rows(BANK) + case.rows(SETTLEMENT)
+    if len(pays) + len(lines) > 2:  # noqa: PLR2004 - one and one fit in one way only
+        several.append(Finding.of("ambiguous.count", payments=len(pays), lines=len(lines)))
+    bills = [case.records.references[pay] for pay in pays]
+    others = [f for line in case.rows(BANK) for f in rivals.other_bills(case.records, line, bills)]
+    return [*evidence, *several], [*beside(case), *others]
+
+
+def _several_bills(case: Case, line: int) -> Finding | None:
+    """The bills that one line names or may name, where it is more than one."""
+    named = case.records.named(case.records.text(BANK, line, "narrative"))
+    bills = (*named.exact, *named.repaired)
+    if len(bills) <= 1:
+        return None
+    item = case.records.id_of(BANK, line)
+    return Finding.of("ambiguous.bills", line=item, count=len(bills), bills=", ".join(bills))
 
 
 def _ambiguous_payout(case: Case) -> Findings:

@@ -184,6 +184,10 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     "reversal.unknown": (
         "{line} mang tham chiếu nguyên vẹn {reference}, không thuộc hóa đơn nào đã biết."
     ),
+    "ambiguous.bills": (
+        "{line} có thể dành cho {count} hóa đơn: {bills}. Không có gì cho biết tiền là của hóa "
+        "đơn nào."
+    ),
     "ambiguous.count": (
         "Khoản thanh toán: {payments}. Dòng: {lines}. Chúng khớp với nhau theo nhiều cách: dữ liệu "
         "không chỉ ra cách nào."
