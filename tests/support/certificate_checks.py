@@ -24,6 +24,13 @@ def words(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in fold(text)).split())
 
 
+def local_day(value: Any) -> str:
+    """The calendar day at +07:00."""
+    moment: dt.datetime = value.to_pydatetime()
+    local = moment.astimezone(dt.timezone(dt.timedelta(hours=7))) if moment.tzinfo else moment
+    return local.date().isoformat()
+
+
 class Checker:
     """The inputs as rows by id, and what was decided about each."""
 
@@ -426,7 +433,7 @@ class Checker:
         name = "occurred_at" if kind == "settlement" else "value_date"
         for said in p["days"].split(", "):
             item, day = said.split(" ")
-            assert day == f"{self.of_kind[kind][item][name]:%Y-%m-%d}"
+            assert day == local_day(self.of_kind[kind][item][name])
 
     def _repeated_equal(self, p: Row, certificate: Certificate, _: Finding) -> None:
         rows = self.of_kind[str(certificate.items[0].kind)]
@@ -479,6 +486,8 @@ class Checker:
     def _rival_line(self, p: Row, certificate: Certificate, _: Finding) -> None:
         assert p["item"] not in {i.id for i in certificate.items}
         assert int(p["amount"]) == self.own(str(certificate.layer), p["kind"], p["item"])
+        name = "value_date" if p["kind"] == "bank" else "occurred_at"
+        assert p["day"] == local_day(self.of_kind[p["kind"]][p["item"]][name])
         self._fate(p, certificate, p["kind"])
 
     def _rival_bill(self, p: Row, _: Certificate, finding: Finding) -> None:

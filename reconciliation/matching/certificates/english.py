@@ -67,7 +67,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "sum.direct": "Payments {left} ({left_count}) = bank lines {right} ({right_count}).",
     "sum.differs": "Recorded {left}, came {right}: a difference of {difference}.",
     # payout
-    "payout.net": "{provider} reports payout {payout} for {day}: {lines} lines, net {net}.",
+    "payout.net": "{provider} reports payout {payout} for {day}: net {net} (lines: {lines}).",
     "payout.id": (
         "The narrative of {line} names payout {payout} as “{text}” (characters {start} to {end})."
     ),
@@ -181,7 +181,7 @@ ENGLISH: Final[Mapping[str, str]] = {
     "rival.payment.status": "Payment {item}, {amount}: held as {status}; {fate}.",
     "rival.payment.equal": "Payment {item}: same amount {amount}, {status}; {fate}.",
     "rival.payment.channel": "Payment {item}, {amount}: through {channel}, not a transfer.",
-    "rival.line": "{kind} {item}, {amount}: {fate}.",
+    "rival.line": "{kind} {item} of {day}, {amount}: {fate}.",
     "rival.more": "And {count} more.",
     "rival.bill.whole": "{line} also bears {reference}, of which a payment is of {amount}.",
     "rival.bill.whole.amount": (

@@ -161,9 +161,8 @@ def _when(case: Case) -> Finding:
     """The days of the lines: the earlier one settles."""
     records, kind = case.records, case.item.kind
     column = "occurred_at" if kind is SETTLEMENT else "value_date"
-    rows = case.rows(kind)
     said = ", ".join(
-        f"{records.id_of(kind, row)} {records.column(kind, column)[row]:%Y-%m-%d}" for row in rows
+        f"{records.id_of(kind, row)} {records.day(kind, row, column)}" for row in case.rows(kind)
     )
     return Finding.of("again.days", days=said)
 

@@ -82,8 +82,9 @@ class Records:
         return int(self.column(kind, name)[row])
 
     def day(self, kind: ItemKind, row: int, name: str) -> date:
-        """One value of a column of dates."""
-        found: date = self.column(kind, name)[row].date()
+        """One value of a column of dates; of instants the calendar day at +07:00."""
+        value = self.column(kind, name)[row]
+        found: date = (value if value.tzinfo is None else value + _OFFSET).date()
         return found
 
     def id_of(self, kind: ItemKind, row: int) -> str:
@@ -121,8 +122,7 @@ class Records:
 
     def due_day(self, pay: int) -> date:
         """The calendar day of ``paid_at`` at +07:00."""
-        found: date = (self.column(PAYMENT, "paid_at")[pay] + timedelta(hours=7)).date()
-        return found
+        return self.day(PAYMENT, pay, "paid_at")
 
     def is_direct(self, pay: int) -> bool:
         """Whether a payment came by transfer."""
@@ -277,6 +277,7 @@ class Records:
         return {}
 
 
+_OFFSET: Final = timedelta(hours=7)
 _PLACE: Final = ("layer", "item_kind", "item_id")
 _OTHER: Final = re.compile("[^0-9A-Z]+")
 _ALIKE: Final = str.maketrans("OIL", "011")

@@ -1,6 +1,7 @@
 """What else was there beside what a decision took, and why it was not taken."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date
 
 from payments.references import canonical
 from reconciliation.matching.certificates.model import Finding
@@ -52,11 +53,16 @@ def other_lines(
                 "rival.line",
                 **said,
                 kind=kind,
+                day=_day(records, kind, row),
                 amount=records.amount(layer, kind, row),
                 currency=records.text(kind, row, "currency"),
             )
         )
     return few(found)
+
+
+def _day(records: Records, kind: ItemKind, row: int) -> date:
+    return records.day(kind, row, "value_date" if kind is BANK else "occurred_at")
 
 
 def _fate(records: Records, layer: Layer, kind: ItemKind, row: int) -> dict[str, str]:

@@ -11,12 +11,12 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     "heading.items": "Các khoản",
     "heading.candidates": "Các khoản liên quan",
     "heading.reason": "Kết luận",
-    "heading.evidence": "Chứng cứ",
+    "heading.evidence": "Căn cứ",
     "heading.rivals": "Những gì khác đã xét, và vì sao không chọn",
-    "rivals.none": "Không có gì khác mang cùng mã, cùng tham chiếu hay cùng khoảng ngày.",
-    "pair.expected": "Mong đợi: {value}",
+    "rivals.none": "Không có gì khác mang cùng mã, cùng mã khoản thu hay cùng khoảng ngày.",
+    "pair.expected": "Dự kiến: {value}",
     "pair.actual": "Thực tế: {value}",
-    "layer.provider": "nhà cung cấp",
+    "layer.provider": "kênh",
     "layer.payout": "chi trả",
     "layer.direct": "trực tiếp",
     "kind.payment": "khoản thanh toán",
@@ -39,7 +39,7 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     "fate.open": "không có tiền về cho khoản này và cũng chưa phải thu",
     "fate.matched": "đã khớp trong {decision}",
     "fate.flagged": "bị đánh dấu {type} trong {decision}",
-    # nhà cung cấp
+    # kênh
     "txn_id.equal": (
         "Khoản thanh toán {payment} và dòng {line} mang cùng một mã {id} của {provider}."
     ),
@@ -49,7 +49,8 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     ),
     "txn_id.empty": "Dòng {line} không có mã giao dịch.",
     "reference.field": (
-        "Báo cáo ghi hóa đơn ở dòng {line} là “{text}”, đọc thành {reference}, hóa đơn của khoản "
+        "Báo cáo ghi khoản thu ở dòng {line} là “{text}”, đọc thành {reference}, khoản "
+        "thu của khoản "
         "thanh toán {payment}."
     ),
     "fee.contract": (
@@ -78,11 +79,13 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     ),
     "sum.differs": "Đã ghi {left}, thực tế {right}: chênh lệch {difference}.",
     # chi trả
-    "payout.net": "{provider} báo đợt chi trả {payout} ngày {day}: {lines} dòng, thực nhận {net}.",
-    "payout.id": (
-        "Nội dung của {line} nêu đợt chi trả {payout} là “{text}” (ký tự {start} đến {end})."
+    "payout.net": (
+        "{provider} báo lần chi trả {payout} ngày {day}: thực nhận {net} (số dòng: {lines})."
     ),
-    "payout.no_id": "Nội dung của {line} không nêu đợt chi trả nào đã được báo.",
+    "payout.id": (
+        "Nội dung của {line} nêu lần chi trả {payout} là “{text}” (ký tự {start} đến {end})."
+    ),
+    "payout.no_id": "Nội dung của {line} không nêu lần chi trả nào đã được báo.",
     "payout.sender": "{line} đến từ {provider}: {by} “{text}” có trong hợp đồng.",
     "payout.window": (
         "Ngày giá trị {value_date} của {line} nằm trong khoảng của {payout}, từ {first} đến {last}."
@@ -91,7 +94,7 @@ VIETNAMESE: Final[Mapping[str, str]] = {
         "Ngày giá trị {value_date} của {line} nằm ngoài khoảng của {payout}, từ {first} đến {last}."
     ),
     "payout.combination.payouts": (
-        "Trong {among} đợt chi trả còn mở trong khoảng ngày, số tổ hợp cộng đúng {sum}: {count}."
+        "Trong {among} lần chi trả còn mở trong khoảng ngày, số tổ hợp cộng đúng {sum}: {count}."
     ),
     "payout.combination.credits": (
         "Trong {among} khoản ghi có còn mở trong khoảng ngày, số tổ hợp cộng đúng {sum}: {count}."
@@ -103,7 +106,7 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     ),
     "reference.narrative": (
         "Nội dung của {line} ghi “{text}” (ký tự {start} đến {end}), đọc thành "
-        "{reference}, hóa đơn "
+        "{reference}, khoản thu "
         "của khoản thanh toán {payment}."
     ),
     "reference.whole": "Trong {line}, {reference} còn nguyên vẹn: các ký hiệu kiểm tra đều đúng.",
@@ -146,7 +149,8 @@ VIETNAMESE: Final[Mapping[str, str]] = {
         "{count} ký tự cuối, của khoản thanh toán {payment}."
     ),
     "turn.together": (
-        "{payments} khoản thanh toán và {lines} dòng của một hóa đơn: số dòng bằng số khoản, khớp "
+        "{payments} khoản thanh toán và {lines} dòng của một khoản thu: số dòng bằng số "
+        "khoản, khớp "
         "chung mà không phân biệt."
     ),
     # không khớp
@@ -154,24 +158,26 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     "days.grace": "Đến hạn {due}, gia hạn {grace} ngày đến {last}: chưa quá hạn tính đến {as_of}.",
     "searched.txn_id": ("Số dòng quyết toán mang mã {id} của khoản thanh toán {payment}: {count}."),
     "searched.reference": (
-        "Số dòng sao kê mang tham chiếu {reference} của khoản thanh toán {payment}: {count}."
+        "Số dòng sao kê mang mã khoản thu {reference} của khoản thanh toán {payment}: {count}."
     ),
-    "searched.payout": "Số khoản ghi có mà nội dung nêu đợt chi trả {payout}: {count}.",
+    "searched.payout": "Số khoản ghi có mà nội dung nêu lần chi trả {payout}: {count}.",
     "status.held": "Khoản thanh toán {payment} đang ở trạng thái {status}.",
     "item.amount": "{kind} {item}: {amount}.",
     "narrative.says": "Nội dung của {line} là “{text}”.",
-    "narrative.names_none": "Trong {line} không có tham chiếu nào đã biết, dù nguyên vẹn hay hỏng.",
+    "narrative.names_none": (
+        "Trong {line} không có mã khoản thu nào đã biết, dù nguyên vẹn hay hỏng."
+    ),
     "narrative.rule": "Quy tắc nội dung “{pattern}” gọi {line} là {name}.",
     "resembles.name": (
         "Khoản thanh toán {payment} cùng số tiền {amount} và cùng tên người nộp {name}: không phải "
-        "chứng cứ."
+        "bằng chứng."
     ),
-    "resembles.amount": "Khoản thanh toán {payment} cùng số tiền {amount}: không phải chứng cứ.",
-    "line.says": "Dòng {line} của {provider} mang mã {id} và tham chiếu {reference}.",
+    "resembles.amount": "Khoản thanh toán {payment} cùng số tiền {amount}: không phải bằng chứng.",
+    "line.says": "Dòng {line} của {provider} mang mã {id} và mã khoản thu {reference}.",
     "line.searched": (
-        "Đã ghi ở đây là {kind} của nhà cung cấp này với mã này: {count}; số hóa đơn đã "
-        "biết mà tham "
-        "chiếu có thể chỉ: {bills}."
+        "Đã ghi ở đây là {kind} của kênh này với mã này: {count}; số khoản thu đã "
+        "biết mà mã "
+        "khoản thu có thể chỉ: {bills}."
     ),
     "again.settled": "{kind} {item}, {amount}: {fate}.",
     "again.days": "Ngày của các dòng: {days}.",
@@ -182,18 +188,18 @@ VIETNAMESE: Final[Mapping[str, str]] = {
         "cùng là {amount}."
     ),
     "reversal.unknown": (
-        "{line} mang tham chiếu nguyên vẹn {reference}, không thuộc hóa đơn nào đã biết."
+        "{line} mang mã khoản thu nguyên vẹn {reference}, không thuộc khoản thu nào đã biết."
     ),
     "ambiguous.bills": (
-        "{line} có thể dành cho {count} hóa đơn: {bills}. Không có gì cho biết tiền là của hóa "
-        "đơn nào."
+        "{line} có thể dành cho {count} khoản thu: {bills}. Không có gì cho biết tiền là của khoản "
+        "thu nào."
     ),
     "ambiguous.count": (
         "Khoản thanh toán: {payments}. Dòng: {lines}. Chúng khớp với nhau theo nhiều cách: dữ liệu "
         "không chỉ ra cách nào."
     ),
     "ambiguous.payouts": (
-        "Đợt chi trả: {payouts}. Khoản ghi có: {credits}. Chúng khớp theo nhiều tổ hợp, hoặc quá "
+        "Lần chi trả: {payouts}. Khoản ghi có: {credits}. Chúng khớp theo nhiều tổ hợp, hoặc quá "
         "nhiều để đếm: dữ liệu không chỉ ra tổ hợp nào."
     ),
     # khoản khác
@@ -207,7 +213,7 @@ VIETNAMESE: Final[Mapping[str, str]] = {
     "rival.payment.channel": (
         "Khoản thanh toán {item}, {amount}: qua {channel}, không phải chuyển khoản."
     ),
-    "rival.line": "{kind} {item}, {amount}: {fate}.",
+    "rival.line": "{kind} {item} ngày {day}, {amount}: {fate}.",
     "rival.more": "Và {count} khoản nữa.",
     "rival.bill.whole": "{line} còn mang {reference}, có khoản thanh toán {amount}.",
     "rival.bill.whole.amount": (
@@ -219,9 +225,9 @@ VIETNAMESE: Final[Mapping[str, str]] = {
         "phải {amount}."
     ),
     "rival.unknown": (
-        "{line} mang tham chiếu nguyên vẹn {reference}, không thuộc hóa đơn nào đã biết."
+        "{line} mang mã khoản thu nguyên vẹn {reference}, không thuộc khoản thu nào đã biết."
     ),
-    "rival.payout": "Đợt chi trả {payout} ngày {day}, thực nhận {net}: {fate}.",
+    "rival.payout": "Lần chi trả {payout} ngày {day}, thực nhận {net}: {fate}.",
     # lệnh
     "replay.same": "Đã chạy lại: kết quả giống hệt, từng byte.",
     "replay.differs": (
