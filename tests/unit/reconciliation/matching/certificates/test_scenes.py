@@ -8,7 +8,9 @@ import pytest
 
 from benchmarks.matching.world import AS_OF, CONTRACTS, Row, World
 from reconciliation.matching.certificates.certify import certify
+from reconciliation.matching.certificates.matched import rounded
 from reconciliation.matching.certificates.model import Certificate
+from reconciliation.matching.certificates.payouts import combinations
 from reconciliation.matching.engine import run
 from reconciliation.matching.model import VERSION, Rule
 from reconciliation.states import MismatchType
@@ -286,3 +288,25 @@ def test_the_parts_of_one_disagreement_are_shown_together() -> None:
     (certificate,) = certify(inputs, run(inputs), line["line_id"])
     (differs,) = [f for f in certificate.evidence if f.code == "sum.differs"]
     assert differs.parameters == {"left": "50000", "right": "45000", "difference": "-5000"}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "target", "count"),
+    [
+        ([1, 2, 4], 6, 1),
+        ([1, 2, 3], 3, 2),
+        ([3, 3, 3], 6, 2),
+        ([5, -2], 3, 0),
+        ([], 3, 0),
+        ([1, 2], 0, 0),
+    ],
+)
+def test_combinations_are_counted_and_two_stand_for_any_more(
+    amounts: list[int], target: int, count: int
+) -> None:
+    assert combinations(amounts, target) == count
+
+
+@pytest.mark.parametrize(("gross", "fee"), [(873_500, 9_609), (873_454, 9_608), (50, 1), (45, 0)])
+def test_a_contracted_fee_is_rounded_half_up(gross: int, fee: int) -> None:
+    assert rounded(gross, 110) == fee
