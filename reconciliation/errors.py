@@ -160,6 +160,13 @@ class SourceFailedError(DoisoatError):
     title = "The source of files does not do what was asked"
 
 
+class ResultUnusableError(InputUnusableError):
+    """A result of the matcher, or an input it names, is unreadable, incomplete or changed."""
+
+    code = "R010"
+    title = "The result cannot be checked"
+
+
 class ExportRangeError(DoisoatError):
     """The days that were asked for are no range of the books."""
 

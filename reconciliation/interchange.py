@@ -31,7 +31,7 @@ from reconciliation.matching.columns import (
     Column,
     Holds,
 )
-from reconciliation.matching.model import Contracts, MatchInputs, MatchResult
+from reconciliation.matching.model import VERSION, Contracts, MatchInputs, MatchResult
 
 _AMOUNT: Final = r"^[+-]?[0-9]{1,15}$"
 _DATE: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -179,10 +179,35 @@ def summary_document(
     }
 
 
+def run_document(
+    folder: Path, inputs: Mapping[str, tuple[Path, str]], *, as_of: str, version: str = VERSION
+) -> dict[str, Any]:
+    """The whole of ``run.json``: where, seen from ``folder``, the inputs of its result stand.
+
+    ``inputs`` are path and SHA-256 by option: payments, settlements, bank, contracts.
+    """
+    here = folder.resolve()
+    return {
+        "as_of": as_of,
+        "version": version,
+        "inputs": {
+            name: {"path": Path(os.path.relpath(path.resolve(), here)).as_posix(), "sha256": said}
+            for name, (path, said) in inputs.items()
+        },
+    }
+
+
 def write_result(
-    out: Path, result: MatchResult, summary: Mapping[str, Any], *, file_format: str = "csv"
+    out: Path,
+    result: MatchResult,
+    summary: Mapping[str, Any],
+    *,
+    file_format: str = "csv",
+    run: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write ``matches``, ``mismatches`` and ``summary.json`` into a folder, whole or not at all.
+    """Write ``matches``, ``mismatches``, ``summary.json`` and, if given, ``run.json``.
+
+    They appear in the folder whole or not at all.
 
     A new folder appears complete. In an existing one the summary goes first and comes back last,
     so that a folder with a summary is a complete result; other files there are left alone.
@@ -193,18 +218,26 @@ def write_result(
         fresh.mkdir()
         _write_frame(fresh / f"matches.{file_format}", result.matches)
         _write_frame(fresh / f"mismatches.{file_format}", result.mismatches)
-        text = json.dumps(summary, ensure_ascii=False, indent=1) + "\n"
-        (fresh / "summary.json").write_text(text, encoding="utf-8", newline="\n")
+        write_json(fresh / "summary.json", summary)
+        if run is not None:
+            write_json(fresh / "run.json", run)
         if out.exists():
             _replace(fresh, out)
         else:
             fresh.rename(out)
 
 
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a JSON object the same way every time."""
+    text = json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+    path.write_text(text, encoding="utf-8", newline="\n")
+
+
 def _replace(fresh: Path, out: Path) -> None:
     if not out.is_dir():
         raise MatchInputError(f"{out} is not a folder")
-    (out / "summary.json").unlink(missing_ok=True)
+    for name in ("summary.json", "run.json"):
+        (out / name).unlink(missing_ok=True)
     for stem in ("matches", "mismatches"):
         for suffix in FORMATS:
             (out / f"{stem}.{suffix}").unlink(missing_ok=True)

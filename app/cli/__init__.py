@@ -29,6 +29,8 @@ _COMMANDS: Final = {
     "reconcile": ("app.cli.reconcile", "Compare every account of the database now."),
     "version": ("app.cli.running", "Print the version."),
 }
+_BELOW: Final = {"match verify": ("app.cli.verify", "verify")}
+"""Commands below a command that also works by itself."""
 
 
 def build_app(wanted: str | None) -> typer.Typer:
@@ -41,6 +43,9 @@ def build_app(wanted: str | None) -> typer.Typer:
         help="doisoat: public fees paid, matched against statements, in books anybody can check.",
     )
     for name, (module, line) in _COMMANDS.items():
+        if wanted in _BELOW and wanted.split()[0] == name:
+            app.add_typer(_below(wanted), name=name, help=line)
+            continue
         work = getattr(import_module(module), name) if name == wanted else _unloaded
         app.command(name=name, help=None if name == wanted else line)(work)
     for name, (module, line) in _GROUPS.items():
@@ -49,6 +54,15 @@ def build_app(wanted: str | None) -> typer.Typer:
             group.callback()(_unloaded)
         app.add_typer(group, name=name, help=line)
     return app
+
+
+def _below(words: str) -> typer.Typer:
+    """The command ``words`` names, alone in a group of its own."""
+    module, name = _BELOW[words]
+    group = typer.Typer()
+    group.callback()(_unloaded)
+    group.command(name=name)(getattr(import_module(module), name))
+    return group
 
 
 def _unloaded() -> None:
@@ -68,6 +82,8 @@ def main() -> None:
     )
 
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    if " ".join(sys.argv[1:3]) in _BELOW:
+        wanted = " ".join(sys.argv[1:3])
     try:
         status = build_app(wanted)(prog_name="doisoat", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)

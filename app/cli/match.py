@@ -48,6 +48,8 @@ def match(
 ) -> None:
     """Match payments, settlement lines and bank lines; write matches, mismatches and summary.
 
+    ``doisoat match verify RESULT_DIR`` checks the result by code of its own.
+
     Exit status: 0 also where mismatches were found, 2 wrong usage, 3 an input is unusable.
     """
     if engine is Engine.SPARK:
@@ -95,7 +97,14 @@ def _run(
             result = matching.run(inputs)
             bar.update(2)
             summary = interchange.summary_document(result, engine=engine, inputs=digests)
-            interchange.write_result(out, result, summary, file_format=file_format)
+            distinct = dict.fromkeys(paths.values())
+            said = {path: one.sha256 for path, one in zip(distinct, digests, strict=True)}
+            run = interchange.run_document(
+                out,
+                {name: (path, said[path]) for name, path in paths.items()},
+                as_of=result.summary["as_of"],
+            )
+            interchange.write_result(out, result, summary, file_format=file_format, run=run)
             bar.update(1)
         except InputUnusableError as error:
             _stop(3, error.detail)

@@ -85,6 +85,7 @@ def _write(
 
     from reconciliation.engine import frozen_input
     from reconciliation.exports import matches_csv, mismatches_csv
+    from reconciliation.interchange import run_document, write_json
 
     folder.mkdir(parents=True, exist_ok=True)
     for name in run.inputs:
@@ -97,3 +98,9 @@ def _write(
             target.writelines(lines)
     summary = json_text.dumps(run.summary, ensure_ascii=False, indent=1, sort_keys=True)
     (folder / "summary.json").write_text(summary + "\n", encoding="utf-8")
+    inputs = {name.partition(".")[0]: (folder / name, said) for name, said in run.inputs.items()}
+    version = run.engine.rpartition(" ")[2]
+    write_json(
+        folder / "run.json",
+        run_document(folder, inputs, as_of=run.as_of.isoformat(), version=version),
+    )

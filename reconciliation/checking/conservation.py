@@ -11,21 +11,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconciliation.checking.files import Row
+from reconciliation.checking.findings import Finding
 
 Place = tuple[str, str, str]
 """Layer, item kind, item id."""
 
 _LEFT: Final = {"provider": "payment", "payout": "settlement", "direct": "payment"}
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong: a stable code, the file, the item or match, and what is there."""
-
-    code: str
-    file: str
-    item: str
-    detail: str
 
 
 @dataclass(slots=True)
@@ -71,53 +62,61 @@ def check(held: Population, matches: list[Row], mismatches: list[Row]) -> list[F
     ]
 
 
-def _place(row: Row) -> Place:
+def place_of(row: Row) -> Place:
+    """Where a row of a result puts its item."""
     return row["layer"], row["item_kind"], row["item_id"]
 
 
 def _order(file: str, key: str, rows: list[Row]) -> Iterable[Finding]:
     keys = [(row["layer"], row[key], row["item_kind"], row["item_id"]) for row in rows]
-    for before, after in itertools.pairwise(keys):
+    for number, (before, after) in enumerate(itertools.pairwise(keys), 2):
         if after < before:
-            yield Finding("row_order", file, after[3], f"stands after {before[3]}")
+            yield Finding("row_order", file, number, after[3], f"it stands after {before[3]}")
 
 
 def _taken(held: Population, matches: list[Row], mismatches: list[Row]) -> Iterable[Finding]:
     seen: set[Place] = set()
     for file, rows in (("matches", matches), ("mismatches", mismatches)):
-        for row in rows:
-            place = _place(row)
+        for number, row in enumerate(rows, 1):
+            place = place_of(row)
             if place not in held.amounts:
-                yield Finding("unknown_item", file, row["item_id"], f"not in {row['layer']}")
+                there = f"no such {row['item_kind']} in {row['layer']}"
+                yield Finding("unknown_item", file, number, row["item_id"], there)
             elif place in seen:
-                yield Finding("item_twice", file, row["item_id"], f"again in {row['layer']}")
+                there = f"again in {row['layer']}"
+                yield Finding("item_twice", file, number, row["item_id"], there)
             seen.add(place)
     for layer, kind, item in sorted(held.due - seen):
-        yield Finding("item_missing", "matches", item, f"{kind} is due in {layer}, in no file")
+        there = f"the {kind} is due in {layer} and in neither file"
+        yield Finding("item_missing", "matches, mismatches", 0, item, there)
     for line in sorted(held.bank):
         layers = [layer for layer in ("payout", "direct") if (layer, "bank", line) in seen]
         if len(layers) != 1:
-            yield Finding("bank_layer", "matches", line, f"in {len(layers)} layers, not in one")
+            there = f"it is in {len(layers)} layers"
+            yield Finding("bank_layer", "matches, mismatches", 0, line, there)
 
 
 def _groups(held: Population, matches: list[Row]) -> Iterable[Finding]:
-    groups: dict[str, list[Row]] = defaultdict(list)
-    for row in matches:
-        groups[row["match_id"]].append(row)
-        if held.amounts.get(_place(row)) != int(row["amount"]):
-            yield Finding("item_amount", "matches", row["item_id"], f"says {row['amount']}")
-    for key, rows in groups.items():
-        lines = "\n".join(sorted("|".join(_place(row)) for row in rows))
+    groups: dict[str, list[tuple[int, Row]]] = defaultdict(list)
+    for number, row in enumerate(matches, 1):
+        groups[row["match_id"]].append((number, row))
+        if held.amounts.get(place_of(row)) != int(row["amount"]):
+            yield Finding("item_amount", "matches", number, row["item_id"], row["amount"])
+    for key, numbered in groups.items():
+        first, rows = numbered[0][0], [row for _, row in numbered]
+        lines = "\n".join(sorted("|".join(place_of(row)) for row in rows))
         if key != "m" + hashlib.sha256(lines.encode()).hexdigest()[:16]:
-            yield Finding("match_id", "matches", key, "is not the digest of its items")
-        if len({row["rule"] for row in rows}) != 1 or len({row["layer"] for row in rows}) != 1:
-            yield Finding("match_rule", "matches", key, "has more than one rule or layer")
-        yield from _balance(key, rows)
+            yield Finding("match_id", "matches", first, key, "another digest")
+        said = {(row["rule"], row["layer"], row["confidence"]) for row in rows}
+        if len(said) != 1:
+            yield Finding("match_rule", "matches", first, key, f"{len(said)} of them")
+        yield from _balance(key, first, rows)
 
 
-def _balance(key: str, rows: list[Row]) -> Iterable[Finding]:
+def _balance(key: str, first: int, rows: list[Row]) -> Iterable[Finding]:
     sides = {True: 0, False: 0}
     for row in rows:
         sides[row["item_kind"] == _LEFT.get(row["layer"])] += int(row["amount"])
     if sides[True] != sides[False] or len({row["item_kind"] for row in rows}) != 2:  # noqa: PLR2004
-        yield Finding("match_balance", "matches", key, f"{sides[True]} against {sides[False]}")
+        there = f"{sides[True]} against {sides[False]}"
+        yield Finding("match_balance", "matches", first, key, there)

@@ -190,7 +190,7 @@ def test_from_a_statement_to_a_match(installed: tuple[Doisoat, World], tmp_path:
     ]  # fmt: skip
     assert {file.name for file in (tmp_path / "run" / number).iterdir()} == {
         "payments.csv", "settlements.csv", "bank.csv", "contracts.json", "matches.csv",
-        "mismatches.csv", "summary.json",
+        "mismatches.csv", "summary.json", "run.json",
     }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from reconciliation.checking.files import Row, rows_of, table_in
 from reconciliation.matching.columns import BANK, PAYMENTS, SETTLEMENTS
 from tests.support.labelled import build, inputs_of
 
-PLACES = 25
+PLACES = 8
 
 
 def matched(data: Path, out: Path, *extra: str) -> tuple[Population, list[Row], list[Row]]:
@@ -37,7 +37,7 @@ def matched(data: Path, out: Path, *extra: str) -> tuple[Population, list[Row], 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checked")
-    inputs = inputs_of(build(2026))
+    inputs = inputs_of(build(2026, size=4))
     for name, frame, columns in (
         ("payments", inputs.payments, PAYMENTS),
         ("settlements", inputs.settlements, SETTLEMENTS),

@@ -1,0 +1,42 @@
+"""The whole check of a result: everything that is wrong, and how far the check went."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciliation.checking import conservation
+from reconciliation.checking.figures import check_figures
+from reconciliation.checking.findings import Finding
+from reconciliation.checking.result import Result, check_inputs, read_result
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Findings in file order, and how many matches were looked at and not wholly re-verified."""
+
+    findings: list[Finding]
+    matches: int
+    mismatches: int
+    unverified: int
+
+
+def verify(folder: Path, inputs: Mapping[str, Path]) -> Verdict:
+    """Check a result folder against its inputs; ``inputs`` stand instead of run.json's.
+
+    Raises:
+        ResultUnusableError: result or inputs cannot be read, or an input has changed.
+    """
+    return judge(read_result(folder, inputs))
+
+
+def judge(result: Result) -> Verdict:
+    """Check a result that has been read."""
+    held = conservation.population_of(result.payments, result.settlements, result.bank)
+    findings = [
+        *check_inputs(result),
+        *check_figures(result.summary, held, result.matches, result.mismatches),
+        *conservation.check(held, result.matches, result.mismatches),
+    ]
+    return Verdict(
+        findings, len({row["match_id"] for row in result.matches}), len(result.mismatches), 0
+    )
