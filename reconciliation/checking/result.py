@@ -136,7 +136,7 @@ def _said(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _paths(folder: Path, inputs: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, str]]:
-    """Where each input is, and the SHA-256 that ``run.json`` recorded (none where there is none)."""
+    """Where each input is, and the SHA-256 that ``run.json``, if there is one, says."""
     if not (folder / "run.json").is_file() and set(inputs) == set(INPUTS):
         return dict(inputs), {}
     said = read_object(folder / "run.json").get("inputs")

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciliation.checking import conservation
+from reconciliation.checking.evidence import check_evidence
 from reconciliation.checking.figures import check_figures
 from reconciliation.checking.findings import Finding
 from reconciliation.checking.result import Result, check_inputs, read_result
+from reconciliation.checking.world import World
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,12 @@ def verify(folder: Path, inputs: Mapping[str, Path]) -> Verdict:
 def judge(result: Result) -> Verdict:
     """Check a result that has been read."""
     held = conservation.population_of(result.payments, result.settlements, result.bank)
+    evidence, unverified = check_evidence(World(result))
     findings = [
         *check_inputs(result),
         *check_figures(result.summary, held, result.matches, result.mismatches),
         *conservation.check(held, result.matches, result.mismatches),
+        *evidence,
     ]
-    return Verdict(
-        findings, len({row["match_id"] for row in result.matches}), len(result.mismatches), 0
-    )
+    matches = len({row["match_id"] for row in result.matches})
+    return Verdict(findings, matches, len(result.mismatches), unverified)
