@@ -1,5 +1,6 @@
 """A result folder and the inputs it was made of, read once, unchanged and complete."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -53,12 +54,16 @@ class Terms:
                 str(document["reference_prefix"]),
                 int(document["grace_days"]),
                 tuple(
-                    (str(one["pattern"]), str(one["side"]), str(one.get("type", "not_a_fee")))
+                    (
+                        re.compile(one["pattern"]).pattern,
+                        str(one["side"]),
+                        str(one.get("type", "not_a_fee")),
+                    )
                     for one in document.get("narrative_rules", ())
                 ),
                 {name: _provider(terms) for name, terms in document["providers"].items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, re.error) as error:
             what = f"{type(error).__name__}: {error}"
             raise ResultUnusableError(f"the contracts cannot be read: {what}") from error
 

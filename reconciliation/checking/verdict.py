@@ -9,6 +9,7 @@ from reconciliation.checking.evidence import check_evidence
 from reconciliation.checking.figures import check_figures
 from reconciliation.checking.findings import Finding
 from reconciliation.checking.result import Result, check_inputs, read_result
+from reconciliation.checking.types import check_types
 from reconciliation.checking.world import World
 
 
@@ -34,12 +35,14 @@ def verify(folder: Path, inputs: Mapping[str, Path]) -> Verdict:
 def judge(result: Result) -> Verdict:
     """Check a result that has been read."""
     held = conservation.population_of(result.payments, result.settlements, result.bank)
-    evidence, unverified = check_evidence(World(result))
+    world = World(result)
+    evidence, unverified = check_evidence(world)
     findings = [
         *check_inputs(result),
         *check_figures(result.summary, held, result.matches, result.mismatches),
         *conservation.check(held, result.matches, result.mismatches),
         *evidence,
+        *check_types(world, result.mismatches),
     ]
     matches = len({row["match_id"] for row in result.matches})
     return Verdict(findings, matches, len(result.mismatches), unverified)
