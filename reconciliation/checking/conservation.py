@@ -102,6 +102,7 @@ def _groups(held: Population, matches: list[Row]) -> Iterable[Finding]:
         groups[row["match_id"]].append((number, row))
         if held.amounts.get(place_of(row)) != int(row["amount"]):
             yield Finding("item_amount", "matches", number, row["item_id"], row["amount"])
+    fixed: dict[str, str] = {}
     for key, numbered in groups.items():
         first, rows = numbered[0][0], [row for _, row in numbered]
         lines = "\n".join(sorted("|".join(place_of(row)) for row in rows))
@@ -110,6 +111,10 @@ def _groups(held: Population, matches: list[Row]) -> Iterable[Finding]:
         said = {(row["rule"], row["layer"], row["confidence"]) for row in rows}
         if len(said) != 1:
             yield Finding("match_rule", "matches", first, key, f"{len(said)} of them")
+        confidence = fixed.setdefault(rows[0]["rule"], rows[0]["confidence"])
+        if rows[0]["confidence"] != confidence:
+            there = f"{rows[0]['rule']} {rows[0]['confidence']}, elsewhere {confidence}"
+            yield Finding("match_rule", "matches", first, key, there)
         yield from _balance(key, first, rows)
 
 

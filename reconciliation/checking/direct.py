@@ -1,10 +1,10 @@
 """Evidence of matches between transfers, refunds or remittances and the lines of the account."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from reconciliation.checking.files import Row, day_of
-from reconciliation.checking.references import Damage, compact, damage_in, plain
+from reconciliation.checking.references import SHORTEST, Damage, compact, damage_in, plain
 from reconciliation.checking.world import (
     CURRENCY,
     Doubt,
@@ -20,10 +20,6 @@ from reconciliation.checking.world import (
 
 _LAYER: Final = "direct"
 _EXPLAINED: Final = frozenset({"duplicate_payment", "duplicate_line", "reversal"})
-_SHORTEST: Final = 8
-"""A dossier code cut off at a narrative's end still names it with as many symbols."""
-MOST: Final = 5_000
-"""As many references of one amount are compared with a damaged narrative."""
 
 
 def doubts(world: World, group: Group) -> Iterable[Doubt]:
@@ -58,7 +54,7 @@ def _by_narrative(world: World, group: Group) -> Iterable[Doubt]:
                 yield "evidence_missing", there
             else:
                 found.append(damage)
-        damaged = [damage for damage in found if damage > Damage.BARE]
+        damaged = [damage for damage in found if damage > Damage.WHOLE]
         if damaged and group.rule in {"narrative_reference", "narrative_reference_parts"}:
             yield (
                 "evidence_missing",
@@ -71,11 +67,7 @@ def _by_narrative(world: World, group: Group) -> Iterable[Doubt]:
 def _rival_readings(world: World, group: Group, line: Row, text: str) -> Iterable[Doubt]:
     """Other references of the same amount that stand damaged in the narrative as well."""
     codes = {code_of(pay) for pay in group.payments}
-    equal = world.direct_by_amount.get(int(line["amount"]), [])
-    if len(equal) > MOST:
-        yield "", f"{len(equal)} payments of {line['amount']}"
-        return
-    for other in equal:
+    for other in world.direct_near(int(line["amount"]), text):
         damage = damage_in(text, other["bill_reference"], world.terms.prefix)
         if code_of(other) not in codes and damage is not None:
             yield "evidence_rival", f"{line['line_id']} may be {other['payment_id']}'s as well"
@@ -87,20 +79,18 @@ def _by_bank_reference(world: World, group: Group) -> Iterable[Doubt]:
             if not line["bank_ref"] or pay["provider_txn_id"] != line["bank_ref"]:
                 yield "evidence_missing", f"{pay['provider_txn_id']!r}, {line['bank_ref']!r}"
     said = {line["bank_ref"] for line in group.bank}
-    for other in world.payments.values():
-        same = is_direct(other) and is_due(other) and other["provider_txn_id"] in said
-        if same and other not in group.payments:
+    for other in _all(world.direct_by_txn_id, said):
+        if is_due(other) and other not in group.payments:
             yield "evidence_rival", f"{other['payment_id']} bears the same bank_ref"
-    for other in world.bank.values():
+    for other in _all(world.bank_by_ref, said):
         again = world.flag(_LAYER, "bank", other) == "duplicate_line"
         own = other in group.bank or world.is_matched("payout", "bank", other)
-        if (
-            other["bank_ref"] in said
-            and not own
-            and not again
-            and not world.flag("payout", "bank", other)
-        ):
+        if not own and not again and not world.flag("payout", "bank", other):
             yield "evidence_rival", f"{other['line_id']} bears the same bank_ref"
+
+
+def _all(index: Mapping[str, list[Row]], keys: Iterable[str]) -> Iterable[Row]:
+    return (row for key in sorted(keys) for row in index.get(key, ()))
 
 
 def _by_dossier(world: World, group: Group) -> Iterable[Doubt]:
@@ -110,11 +100,13 @@ def _by_dossier(world: World, group: Group) -> Iterable[Doubt]:
         for pay in group.payments:
             if not _bears(text, pay["dossier_code"]):
                 yield "evidence_missing", f"{pay['dossier_code']} is not in {line['line_id']}"
-        for dossier, pays in world.direct_by_dossier.items():
-            own = any(pay["dossier_code"] == dossier for pay in group.payments)
-            if not own and not _bears(text, dossier):
-                continue
-            for other in pays:
+        joined = compact(text)
+        known = world.dossiers
+        borne = {
+            code for code in known.inside(joined) | known.cut_off(joined) if _bears(text, code)
+        }
+        for dossier in sorted(borne | {pay["dossier_code"] for pay in group.payments}):
+            for other in world.direct_by_dossier.get(dossier, ()):
                 free = not world.is_matched(_LAYER, "payment", other)
                 same_side = (signed(other) > 0) == (int(line["amount"]) > 0)
                 equal = signed(other) == int(line["amount"])
@@ -127,8 +119,8 @@ def _bears(text: str, dossier: str) -> bool:
     if names(text, dossier):
         return True
     code, joined = compact(dossier), compact(text)
-    return len(code) >= _SHORTEST and (
-        code in joined or any(joined.endswith(code[:size]) for size in range(_SHORTEST, len(code)))
+    return len(code) >= SHORTEST and (
+        code in joined or any(joined.endswith(code[:size]) for size in range(SHORTEST, len(code)))
     )
 
 

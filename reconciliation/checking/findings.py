@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from typing_extensions import override
+
 CONTRACT: Final[Mapping[str, str]] = {
     "row_order": "rows are sorted by layer, id, item_kind, item_id",
     "unknown_item": "an item stands only in the layers that it passes through",
@@ -13,7 +15,7 @@ CONTRACT: Final[Mapping[str, str]] = {
     "provider_credit": "a credit from a provider's account or name is payout",
     "item_amount": "amount is the item's own in that layer",
     "match_id": "match_id is the digest of the match's items",
-    "match_rule": "a match has one rule, one layer and one confidence",
+    "match_rule": "a match has one rule, one layer and the confidence of its rule",
     "match_balance": "both sides of a match have equal sums",
     "summary_input": "summary.json says rows and SHA-256 of each input",
     "summary_figure": "summary.json counts what inputs, matches and mismatches hold",
@@ -44,6 +46,7 @@ class Finding:
         """What the contract says."""
         return CONTRACT[self.code]
 
+    @override
     def __str__(self) -> str:
         where = f"{self.file} row {self.row}" if self.row else self.file
         return f"{self.code}  {where}  {self.item}: {self.contract}; here {self.there}"

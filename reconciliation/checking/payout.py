@@ -3,13 +3,13 @@
 import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import Final, TypeVar
 
 from reconciliation.checking.files import Row, day_of
-from reconciliation.checking.references import plain
-from reconciliation.checking.world import CURRENCY, Doubt, Group, World, names
+from reconciliation.checking.references import Codes, compact, plain
+from reconciliation.checking.world import CURRENCY, Doubt, Group, World, borne_apart, names
 
 Key = TypeVar("Key")
 _LAYER: Final = "payout"
@@ -45,6 +45,7 @@ class Payouts:
             if provider and line["currency"] == CURRENCY and not repeated:
                 self.credits[provider].append(line)
         self.named = lru_cache(maxsize=None)(self._named)
+        self.day = lru_cache(maxsize=None)(self._first_day)
 
     def doubts(self, group: Group) -> Iterable[Doubt]:
         """What speaks against a match of this layer."""
@@ -86,6 +87,18 @@ class Payouts:
         """Bank lines that name a payout."""
         return [line for line in self.world.bank.values() if self.named(line["line_id"])]
 
+    @cached_property
+    def _by_payout_id(self) -> Mapping[str, list[Payout]]:
+        found: dict[str, list[Payout]] = defaultdict(list)
+        for payout in self.lines:
+            if not payout[1].startswith("of "):
+                found[payout[1]].append(payout)
+        return found
+
+    @cached_property
+    def _ids(self) -> Codes:
+        return Codes(self._by_payout_id)
+
     def _claims(self, line: Row) -> bool:
         return (
             int(line["amount"]) > 0
@@ -99,17 +112,14 @@ class Payouts:
         text, provider = plain(line["narrative"]), self.world.provider_of(line)
         found = {
             payout
-            for payout in self.lines
-            if not payout[1].startswith("of ")
-            and (payout[0] == provider or _is_telling(payout[1]))
-            and names(text, payout[1])
+            for code in self._ids.inside(compact(text))
+            for payout in self._by_payout_id[code]
+            if (payout[0] == provider or _is_telling(code)) and names(text, code)
         }
         own = {payout for payout in found if payout[0] == provider} or found
-        return frozenset(
-            payout
-            for payout in own
-            if not any(payout[1] != other[1] and payout[1] in other[1] for other in own)
-        )
+        longest_first = sorted({code for _, code in own}, key=len, reverse=True)
+        borne = set(borne_apart(text, longest_first))
+        return frozenset(payout for payout in own if payout[1] in borne)
 
     # --- exact sums -------------------------------------------------------------------------
 
@@ -128,8 +138,11 @@ class Payouts:
             yield from self._only_credits(payout, group)
 
     def _reaches(self, line: Row, payout: Payout) -> bool:
-        day = min(day_of(one["payout_date"]) for one in self.lines[payout] or [_NEVER])
+        day = self.day(payout)
         return day <= day_of(line["value_date"]) <= day + _WINDOW
+
+    def _first_day(self, payout: Payout) -> date:
+        return min(day_of(one["payout_date"]) for one in self.lines[payout] or [_NEVER])
 
     def _is_open(self, kind: str, row: Row) -> bool:
         """Whether no id in a narrative has decided it."""

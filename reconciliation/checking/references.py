@@ -2,14 +2,20 @@
 
 import re
 import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from enum import IntEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 _LOOK_ALIKES: Final = str.maketrans("OIL", "011")
 _APART: Final = re.compile(r"[^0-9A-Z]+")
 _CODE: Final = 10
 """Symbols of a bill reference after its prefix."""
+_PIECE: Final = 4
+"""Symbols in a row that no damage which counts leaves fewer of."""
+SHORTEST: Final = 8
+"""A dossier code cut off at a narrative's end still names it with as many symbols."""
 _CUT: Final = 3
 """As many symbols may be lost at an end of the narrative."""
 
@@ -54,7 +60,7 @@ def damage_in(text: str, bill_reference: str, prefix: str) -> Damage | None:
     code = reference[-_CODE:]
     if code in narrative:
         return Damage.BARE
-    if not _may_stand(narrative, code):
+    if not any(code[at : at + _PIECE] in narrative for at in range(_CODE - _PIECE + 1)):
         return None
     found = [
         kind
@@ -68,12 +74,52 @@ def damage_in(text: str, bill_reference: str, prefix: str) -> Damage | None:
     return min(found, default=None)
 
 
-def _may_stand(narrative: str, code: str) -> bool:
-    """Whether three symbols in a row stand anywhere: no damage that counts leaves fewer.
+class Codes:
+    """Many codes, to be asked which of them a text may bear, without trying each.
 
-    Of ten symbols one or two neighbours are touched, so four on one side of them stand whole.
+    What is asked is compact, as :func:`compact` returns it; what is answered are codes as given.
     """
-    return any(code[at : at + 3] in narrative for at in range(_CODE - 2))
+
+    def __init__(self, codes: Iterable[str]) -> None:
+        self.given: dict[str, set[str]] = defaultdict(set)
+        for code in codes:
+            if compact(code):
+                self.given[compact(code)].add(code)
+        self.lengths = sorted({len(code) for code in self.given})
+
+    def inside(self, text: str) -> set[str]:
+        """Every code that stands in the text."""
+        parts = (text[at : at + n] for n in self.lengths for at in range(len(text) - n + 1))
+        return {code for one in self.given.keys() & set(parts) for code in self.given[one]}
+
+    def cut_off(self, text: str) -> set[str]:
+        """Every code of which the text's end is the beginning, in ``SHORTEST`` symbols or more."""
+        ends = {text[at:] for at in range(len(text) - SHORTEST + 1)}
+        return {code for end in ends & self._beginnings.keys() for code in self._beginnings[end]}
+
+    def near(self, text: str) -> set[str]:
+        """Every code of ten symbols that may stand damaged in the text: a piece of it stands.
+
+        Of ten symbols one or two neighbours are touched, so four on one side of them stand whole.
+        """
+        parts = {text[at : at + _PIECE] for at in range(len(text) - _PIECE + 1)}
+        return {code for part in parts & self._pieces.keys() for code in self._pieces[part]}
+
+    @cached_property
+    def _beginnings(self) -> dict[str, set[str]]:
+        return self._by_part(lambda code: (code[:n] for n in range(SHORTEST, len(code))))
+
+    @cached_property
+    def _pieces(self) -> dict[str, set[str]]:
+        places = range(_CODE - _PIECE + 1)
+        return self._by_part(lambda code: (code[at : at + _PIECE] for at in places))
+
+    def _by_part(self, parts: Callable[[str], Iterable[str]]) -> dict[str, set[str]]:
+        found: dict[str, set[str]] = defaultdict(set)
+        for code, given in self.given.items():
+            for part in parts(code):
+                found[part] |= given
+        return dict(found)
 
 
 def _between(there: str, code: str) -> Damage | None:

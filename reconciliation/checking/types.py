@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from reconciliation.checking.files import Row, day_of
@@ -23,9 +23,6 @@ from reconciliation.checking.world import (
 
 Item = tuple[str, Row]
 """Kind and input row."""
-
-Key = tuple[str, str]
-"""Kind and id."""
 
 _PLACES: Final[Mapping[str, frozenset[str]]] = {
     "not_settled": frozenset({"provider payment", "direct payment"}),
@@ -85,13 +82,12 @@ _WITHOUT: Final = frozenset({"not_settled", "refund_missing", "timing_difference
 
 def check_types(world: World, mismatches: list[Row]) -> Iterable[Finding]:
     """Ids, places, related items and definitions of all mismatches."""
-    repeated = _repeated(world)
     for number, row in enumerate(mismatches, 1):
-        for code, there in _doubts(world, row, repeated):
+        for code, there in _doubts(world, row):
             yield Finding(code, "mismatches", number, row["item_id"], there)
 
 
-def _doubts(world: World, row: Row, repeated: Mapping[Key, int]) -> Iterable[tuple[str, str]]:
+def _doubts(world: World, row: Row) -> Iterable[tuple[str, str]]:
     type_, kind = row["type"], row["item_kind"]
     text = "|".join((row["layer"], kind, row["item_id"], type_))
     if row["mismatch_id"] != "x" + hashlib.sha256(text.encode()).hexdigest()[:16]:
@@ -112,7 +108,7 @@ def _doubts(world: World, row: Row, repeated: Mapping[Key, int]) -> Iterable[tup
             related.append((of, other))
     if type_ in _NAMING and not related:
         yield "related_items", "none"
-    problem = _definition(world, row, item, related, repeated)
+    problem = _definition(world, row, item, related)
     if problem:
         yield "type_definition", f"{type_}: {problem}"
     if type_ in _WITHOUT and kind == "payment":
@@ -121,15 +117,14 @@ def _doubts(world: World, row: Row, repeated: Mapping[Key, int]) -> Iterable[tup
         yield from _unused(world, row["layer"], item)
 
 
-def _definition(
-    world: World, row: Row, item: Row, related: list[Item], repeated: Mapping[Key, int]
-) -> str:
+def _definition(world: World, row: Row, item: Row, related: list[Item]) -> str:
     """What contradicts the type's definition, or ""."""
     type_, kind = row["type"], row["item_kind"]
     if type_ in _WITHOUT or type_ == "payout_missing":
         return _by_days(world, type_, kind, item)
     if type_ == "duplicate_line":
-        return "" if repeated.get((kind, item["line_id"]), 0) > 1 else "no other line is equal"
+        twins = (one for of, one in related if of == kind)
+        return "" if any(_is_equal(item, twin) for twin in twins) else "no equal line is named"
     if type_ in _SIMPLE:
         return "" if _SIMPLE[type_](item, kind) else "its kind or sign is another"
     if type_ == "not_a_fee":
@@ -206,20 +201,21 @@ def _is_ruled(world: World, line: Row) -> bool:
     )
 
 
-def _repeated(world: World) -> Mapping[Key, int]:
-    """How many lines say the same as each line: in all but line_id, settlements but report_id."""
-    found: dict[Key, int] = {}
-    for kind, rows, apart in (
-        ("bank", world.bank, {"line_id"}),
-        ("settlement", world.settlements, {"line_id", "report_id"}),
-    ):
-        alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
-        for item_id, row in rows.items():
-            said = tuple(value for name, value in sorted(row.items()) if name not in apart)
-            alike[said].append(item_id)
-        for same in alike.values():
-            found |= {(kind, item_id): len(same) for item_id in same}
-    return found
+def _is_equal(line: Row, other: Row) -> bool:
+    """Whether two lines say the same in all but their ids and the report they stand in."""
+    apart = {"line_id", "report_id"}
+    return all(
+        _meant(name, said) == _meant(name, other[name])
+        for name, said in line.items()
+        if name not in apart
+    )
+
+
+def _meant(name: str, said: str) -> object:
+    """What a cell says, however it is spelt: one instant has many spellings."""
+    if name == "occurred_at" and said:
+        return datetime.fromisoformat(said)
+    return int(said) if name in {"amount", "gross", "fee", "net"} else said
 
 
 def _evidence(world: World, layer: str, pay: Row) -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from reconciliation.checking.conservation import Place, place_of
 from reconciliation.checking.files import Row
-from reconciliation.checking.references import compact, plain
+from reconciliation.checking.references import Codes, compact, plain
 from reconciliation.checking.result import Result, Terms
 
 Key = TypeVar("Key")
@@ -106,6 +106,39 @@ class World:
         rows = (row for row in self.payments.values() if is_direct(row) and is_able(row))
         return _by((signed(row), row) for row in rows)
 
+    def direct_near(self, amount: int, text: str) -> Iterable[Row]:
+        """Payments of ``direct_by_amount`` whose reference may stand damaged in a text."""
+        pays = self.direct_by_amount.get(amount, [])
+        if amount not in self._codes_by_amount:
+            self._codes_by_amount[amount] = Codes({code_of(pay) for pay in pays})
+        near = self._codes_by_amount[amount].near(compact(text))
+        return (pay for code in sorted(near) for pay in self._direct_at[code, amount])
+
+    @cached_property
+    def _codes_by_amount(self) -> dict[int, Codes]:
+        return {}
+
+    @cached_property
+    def _direct_at(self) -> Mapping[tuple[str, int], list[Row]]:
+        rows = (row for rows in self.direct_by_amount.values() for row in rows)
+        return _by(((code_of(row), signed(row)), row) for row in rows)
+
+    @cached_property
+    def direct_by_txn_id(self) -> Mapping[str, list[Row]]:
+        """Payments of the direct layer by what they say the bank calls the transfer."""
+        rows = (row for row in self.payments.values() if is_direct(row))
+        return _by((row["provider_txn_id"] or None, row) for row in rows)
+
+    @cached_property
+    def bank_by_ref(self) -> Mapping[str, list[Row]]:
+        """Bank lines by ``bank_ref``, where there is one."""
+        return _by((row["bank_ref"] or None, row) for row in self.bank.values())
+
+    @cached_property
+    def dossiers(self) -> Codes:
+        """The dossier codes of ``direct_by_dossier``."""
+        return Codes(self.direct_by_dossier)
+
     @cached_property
     def direct_by_dossier(self) -> Mapping[str, list[Row]]:
         """Payments of the direct layer that money may settle, by dossier code."""
@@ -140,26 +173,28 @@ class World:
         return ""
 
     def _codes(self, narrative: str) -> frozenset[str]:
-        text = compact(narrative)
-        windows = {text[at : at + CODE] for at in range(len(text) - CODE + 1)}
-        return frozenset(windows & self.payments_by_code.keys())
+        return frozenset(self._bills.inside(compact(narrative)))
+
+    @cached_property
+    def _bills(self) -> Codes:
+        return Codes(self.payments_by_code)
 
 
 _LIST: Final = {"payment": "payments", "settlement": "settlements", "bank": "bank"}
 _KEY: Final = {"payment": "payment_id", "settlement": "line_id", "bank": "line_id"}
 
 
-def _by(pairs: Iterable[tuple[Key, Row]]) -> dict[Key, list[Row]]:
+def _by(pairs: Iterable[tuple[Key | None, Row]]) -> dict[Key, list[Row]]:
     found: dict[Key, list[Row]] = defaultdict(list)
     for key, row in pairs:
-        if key != ():
+        if key is not None:
             found[key].append(row)
     return dict(found)
 
 
-def _id_key(row: Row, provider: str) -> tuple[str, str, str] | tuple[()]:
+def _id_key(row: Row, provider: str) -> tuple[str, str, str] | None:
     said = row["provider_txn_id"]
-    return (row[provider], row["kind"], said) if said else ()
+    return (row[provider], row["kind"], said) if said else None
 
 
 def code_of(payment: Row) -> str:
@@ -204,3 +239,12 @@ def names(text: str, identifier: str) -> bool:
         return False
     pattern = _pattern(identifier)
     return pattern is not None and pattern.search(text) is not None
+
+
+def borne_apart(text: str, longest_first: Iterable[str]) -> Iterable[str]:
+    """Those ids that stand in a ``plain`` text, not only as a part of a longer one before them."""
+    for identifier in longest_first:
+        pattern = _pattern(identifier)
+        if pattern is not None and pattern.search(text):
+            yield identifier
+            text = pattern.sub(" | ", text)

@@ -1,4 +1,4 @@
-"""``doisoat match verify``: exit status, one line a finding, and inputs that are not the result's."""
+"""``doisoat match verify``: exit status, a line for each finding, inputs of another result."""
 
 import json
 import shutil

@@ -31,7 +31,8 @@ def matched(data: Path, out: Path, *extra: str) -> tuple[Population, list[Row], 
     held = population_of(
         *(rows_of(data / f"{name}.csv") for name in ("payments", "settlements", "bank"))
     )
-    return held, *(list(rows_of(table_in(out, name))) for name in ("matches", "mismatches"))
+    matches, mismatches = (list(rows_of(table_in(out, n))) for n in ("matches", "mismatches"))
+    return held, matches, mismatches
 
 
 @pytest.fixture(scope="module")
