@@ -11,6 +11,7 @@ import payments.ledger.models
 import payments.models  # noqa: F401
 import reconciliation.auditing.models
 import reconciliation.models
+import reconciliation.rechecking.models
 import reconciliation.source_models  # noqa: F401
 import scheduler.runs  # noqa: F401
 from alembic import context

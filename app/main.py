@@ -23,6 +23,7 @@ from app.pages import (
     mismatches,
     officer,
     payment_orders,
+    rechecks,
     refunds,
     signing_in,
     statements,
@@ -33,7 +34,7 @@ from core.settings import Settings
 from scheduler.context import JobContext
 
 PAGES = (
-    citizen, signing_in, officer, mismatches, decisions, refunds, payment_orders,
+    citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
     statements, layouts, jobs, auditor, book_exports, admin,
 )  # fmt: skip
 

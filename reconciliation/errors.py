@@ -201,3 +201,33 @@ class TooManyExportsError(ConflictError):
 
     code = "R064"
     title = "Too many exports are waiting"
+
+
+class RecheckNotFoundError(NotFoundError):
+    """There is no such item of a blind re-check, or it is not this actor's to see."""
+
+    code = "R080"
+    title = "There is no such re-check"
+
+
+class RecheckSettledError(ConflictError):
+    """Everything that can be answered here was answered: answers are never changed."""
+
+    code = "R081"
+    title = "This re-check is answered"
+
+
+class OwnDecisionError(DoisoatError):
+    """Who decided by hand about an item of a match cannot judge that match blindly."""
+
+    code = "R082"
+    status = HTTPStatus.FORBIDDEN
+    title = "You decided on one of these items yourself"
+
+
+class RecheckPeriodError(DoisoatError):
+    """A sample is drawn of a whole month that is over, and only once."""
+
+    code = "R083"
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    title = "No sample can be drawn of this month"

@@ -15,6 +15,7 @@ from scheduler import jobs
 from scheduler.context import JobContext
 from scheduler.exporting import write_exports
 from scheduler.fetching import fetch_statements
+from scheduler.rechecking import draw_last_month
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
 _logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ JOBS: Final = (
     Job("fetch_statements", timedelta(minutes=5), fetch_statements),
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
+    Job("draw_rechecks", timedelta(days=1), draw_last_month, after=timedelta(hours=2)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
     Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
     Job("send_messages", timedelta(seconds=30), jobs.send_messages),

@@ -11,6 +11,7 @@ _GROUPS: Final = {
     "sources": ("app.cli.sources", "Where statement files are fetched from."),
     "settlement": ("app.cli.settlement", "Import providers' settlement reports."),
     "mismatches": ("app.cli.mismatches", "List what does not agree, and look at one."),
+    "recheck": ("app.cli.recheck", "Blind re-checks of matches, and how often they are wrong."),
     "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),
     "ledger": ("app.cli.ledger", "Export and verify the books."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),

@@ -25,6 +25,8 @@ _DEEDS: Final[Mapping[str, str]] = {
     "approve_resolution": m("Approved the proposal"),
     "reject_resolution": m("Turned the proposal down"),
     "comment_mismatch": m("Remarked"),
+    "draw_rechecks": m("Drew the sample of matches"),
+    "answer_recheck": m("Judged a match blindly"),
     "assign_mismatch": m("Gave it to somebody"),
 }
 _FACTS: Final[Mapping[str, str]] = {

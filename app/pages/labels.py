@@ -16,6 +16,7 @@ from reconciliation.auditing.models import ExportStatus, Format
 from reconciliation.models import FileKind
 from reconciliation.ports import BalanceCheck
 from reconciliation.ports import Outcome as FileOutcome
+from reconciliation.rechecking.models import RuleClass
 from reconciliation.states import (
     ItemKind,
     Layer,
@@ -44,6 +45,12 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         Format.JSONL: m("Objects line by line (JSON Lines)"),
         Format.HLEDGER: m("Journal for hledger"),
         Format.BEANCOUNT: m("Journal for beancount"),
+    },
+    RuleClass: {
+        RuleClass.IDENTIFIER: m("Identifier and amount"),
+        RuleClass.REPAIRED: m("Repaired reference"),
+        RuleClass.SUMS: m("Sums of several"),
+        RuleClass.DOSSIER: m("Dossier code"),
     },
     ExportStatus: {
         ExportStatus.ASKED: m("Waiting to be written"),

@@ -29,6 +29,7 @@ _LINKS: Final = (
     ("/staff/mismatches", marked("Mismatches"), Permission.REVIEW),
     ("/staff/decisions", marked("Decisions"), Permission.APPROVE),
     ("/staff/refunds", marked("Refunds"), Permission.REVIEW),
+    ("/staff/rechecks", marked("Blind re-checks"), Permission.REVIEW),
     ("/staff/statements", marked("Statements"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),
     ("/staff/search", marked("Search"), Permission.READ_BOOKS),

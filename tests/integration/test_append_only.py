@@ -31,7 +31,14 @@ from reconciliation.models import (
     Resolution,
     SavedLayout,
 )
-from reconciliation.states import ResolutionKind, ResolutionStatus
+from reconciliation.rechecking.models import (
+    RecheckAnswer,
+    RecheckDraw,
+    RecheckItem,
+    RuleClass,
+    Verdict,
+)
+from reconciliation.states import Layer, ResolutionKind, ResolutionStatus
 from tests.factories import (
     SYSTEM,
     a_bill,
@@ -110,6 +117,17 @@ def _fill(session: Session, clock: FrozenClock) -> None:
         Resolution(mismatch_id=mismatch_id, kind=ResolutionKind.ACCEPT, reason="r", amount_minor=1,
                    status=ResolutionStatus.PROPOSED, proposed_by="a", proposed_at=now),
     ])  # fmt: skip
+    session.add(RecheckDraw(period="2026-10", seed="s", population={}, drawn_by="a", drawn_at=now))
+    session.flush()
+    match_id = session.execute(text("SELECT id FROM match")).scalars().first()
+    session.add(
+        RecheckItem(id="rck_1", period="2026-10", position=0, match_id=match_id,
+                    account_id=account.id, layer=Layer.DIRECT, rule_class=RuleClass.IDENTIFIER,
+                    shown="bank:x", choices=[])
+    )  # fmt: skip
+    session.flush()
+    session.add(RecheckAnswer(item_id="rck_1", round=1, chosen="none", verdict=Verdict.DISAGREED,
+                              answered_by="a", answered_at=now))  # fmt: skip
     if session.exec(select(FrozenInput)).first() is None:
         session.add(FrozenInput(sha256=sha256_hex(b""), content=b""))
     session.flush()

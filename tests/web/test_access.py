@@ -11,6 +11,8 @@ PAGES = {
     "/staff": ALL,
     "/staff/mismatches": ALL,
     "/staff/decisions": {"approver"},
+    "/staff/rechecks": ALL,
+    "/staff/rechecks/{item_id}": ALL,
     "/staff/statements": ALL,
     "/staff/bills": ALL,
     "/staff/messages": ALL,
@@ -40,6 +42,7 @@ ACTS = {
     "/staff/mismatches/{mismatch_id}/assignment": {"officer", "approver"},
     "/staff/mismatches/{mismatch_id}/resolutions": {"officer", "approver"},
     "/staff/decisions/{resolution_id}": {"approver"},
+    "/staff/rechecks/{item_id}": {"officer", "approver"},
     "/staff/payments/{payment_id}/refund": {"officer", "approver"},
     "/staff/refunds/{refund_id}/decision": {"approver"},
     "/staff/refunds/{refund_id}/beneficiary": {"officer", "approver"},
@@ -62,7 +65,7 @@ def _filled(path: str) -> str:
     """An address whose object does not exist: 404 then says that the role was let through."""
     for name in ("name", "reference", "mismatch_id", "resolution_id", "file_id", "payment_id"):
         path = path.replace(f"{{{name}}}", "none")
-    for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id"):
+    for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id", "item_id"):
         path = path.replace(f"{{{name}}}", "none")
     return path + ("?account=x&first=2026-11-01&last=2026-11-02" if path.endswith(".csv") else "")
 

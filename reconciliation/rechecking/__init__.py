@@ -1,0 +1,1 @@
+"""Blind re-checks: people judge a sample of automatic matches without seeing what was chosen."""
