@@ -12,13 +12,15 @@ from playwright.sync_api import Browser, Page
 from sqlmodel import select
 
 from app.demo.city import STAFF, WARDS
-from core.actors import Role
+from core.actors import SYSTEM, Role
 from core.clock import business_day
-from core.db import reading
+from core.db import reading, transaction
 from payments.channels import Rail
 from payments.models import Receipt, Refund
 from payments.states import RefundStatus
 from reconciliation.models import EvidenceFile, Mismatch, Resolution
+from reconciliation.rechecking.drawing import draw_rechecks
+from reconciliation.rechecking.models import RecheckItem
 from reconciliation.states import ItemKind
 from tests.e2e.conftest import DESKTOP, PHONE
 from tests.support.live import Live
@@ -86,12 +88,15 @@ PAGES: dict[str, dict[str, str]] = {
         "refund-request": "/staff/payments/{twice}/refund",
         "refund": "/staff/refunds/{sent_back}",
         "payment-orders": "/staff/payment-orders",
+        "rechecks": "/staff/rechecks",
+        "recheck": "/staff/rechecks/{recheck}",
         "forbidden": "/staff/decisions",
     },
     Role.APPROVER: {
         "decisions": "/staff/decisions",
         "decision": "/staff/decisions/{decision}",
         "refund-decision": "/staff/refunds/{asked_back}",
+        "recheck-seen": "/staff/rechecks/{recheck}",
     },
     Role.AUDITOR: {
         "search": "/staff/search?text={paid}",
@@ -209,6 +214,7 @@ def _let_staff_work(scenery: Scenery) -> None:
     _ask_for_books(scenery)
     _send_back(scenery)
     _ask_for_books(scenery)
+    _draw(scenery)
     ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
     account = WARDS[2].account_number
     ids["statement"] = next(one for name, one in files.items() if name.startswith(account))
@@ -219,6 +225,21 @@ def _ask_for_books(scenery: Scenery) -> None:
     today = business_day(scenery.live.settings.clock()).isoformat()
     form = {"first": "2026-01-01", "last": today, "format": "datapackage"}
     scenery.post(Role.AUDITOR, "/staff/export/books", form=form)
+
+
+def _draw(scenery: Scenery) -> None:
+    """The sample of this month, as it will be drawn when the month is over."""
+    clock = scenery.live.settings.clock
+    with transaction(scenery.live.context.engine) as session:
+        drawn = draw_rechecks(
+            session,
+            f"{business_day(clock()):%Y-%m}",
+            actor=SYSTEM,
+            clock=lambda: clock() + timedelta(days=31),
+            seed="every page",
+        )
+        first = select(RecheckItem.id).where(RecheckItem.period == drawn.period)
+        scenery.ids["recheck"] = session.exec(first.order_by(RecheckItem.position)).first() or ""  # type: ignore[arg-type]
 
 
 def _send_back(scenery: Scenery) -> None:
