@@ -70,3 +70,35 @@ def show(mismatch_id: str) -> None:
         for event in session.exec(events.order_by(col(MismatchEvent.at))):
             who = event.actor_name or event.actor_id
             print(f"  {event.at:%Y-%m-%d %H:%M}  {who:<16} {event.kind.value:<10} {event.text}")
+
+
+@app.command()
+def suggest(
+    account: Annotated[str, typer.Option(help="Only this account, by its number.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a suggestion.")] = False,
+) -> None:
+    """Suggest bills for credits that nothing explains, the nearest first. Nothing is changed."""
+    from dataclasses import asdict
+
+    from app.cli.context import open_context, print_json
+    from core.db import reading
+    from payments.queries import ROOT, list_accounts
+    from reconciliation.suggesting.open_money import list_suggestions
+
+    with reading(open_context().engine) as session:
+        accounts = [
+            one for one in list_accounts(session, scope=ROOT) if account in {"", one.account_number}
+        ]
+        if not accounts:
+            raise typer.BadParameter(f"--account: {account!r} is not known")
+        for one in accounts:
+            for found in list_suggestions(session, one.id, scope=ROOT):
+                said = found.suggestion
+                if json:
+                    print_json(asdict(said) | {"mismatch_id": found.mismatch.id})
+                    continue
+                print(
+                    f"{found.mismatch.id}  {found.line.amount_minor:>14,} {found.line.currency}"
+                    f"  bill {said.bill_reference}  {said.points.total:>3} points"
+                    f"  next best {f'+{said.gap}' if said.gap else 'just as good'}"
+                )

@@ -41,6 +41,7 @@ from reconciliation.states import (
     MismatchType,
     ResolutionKind,
 )
+from reconciliation.suggesting.open_money import SuggestedBill, find_suggestion
 
 router = APIRouter()
 _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -118,6 +119,7 @@ def _mismatch_page(
     events = view.history
     people = [e.actor_id for e in events] + [e.text for e in events]
     people += [r.proposed_by for r in view.resolutions] + [view.mismatch.assigned_to or ""]
+    suggested = find_suggestion(session, view.mismatch, scope=person.actor.office_path)
     return render(
         request,
         words,
@@ -130,7 +132,8 @@ def _mismatch_page(
         names=names_of(session, people),
         resolvers=list_resolvers(session, path),
         kinds=_possible_kinds(view.mismatch, settings),
-        counterparts=_counterparts(view, words),
+        suggested=suggested,
+        counterparts=_suggested_option(suggested, words) + _counterparts(view, words),
         may_resolve=person.actor.may(Permission.RESOLVE),
         may_approve=person.actor.may(Permission.APPROVE),
         may_read_books=person.actor.may(Permission.READ_BOOKS),
@@ -178,6 +181,16 @@ def _counterparts(view: MismatchView, words: Words) -> list[dict[str, str]]:
             continue
         options.append({"value": f"payment:{record.id}", "text": text})
     return options
+
+
+def _suggested_option(suggested: SuggestedBill | None, words: Words) -> list[dict[str, str]]:
+    if suggested is None:
+        return []
+    bill = suggested.bill.bill_reference
+    text = words.say(
+        "Suggested: bill %(bill)s of %(payer)s", bill=bill, payer=suggested.bill.payer_name
+    )
+    return [{"value": f"bill:{bill}", "text": text}]
 
 
 def _line_options(view: MismatchView, words: Words) -> list[dict[str, str]]:
@@ -344,5 +357,7 @@ def _named_counterpart(
     offered = {option["value"] for option in _counterparts(view, Words(Language.ENGLISH))}
     if counterpart in offered:
         return counterpart
-    bills = payment_queries.find_bills(session, bill_code, scope=person.actor.office_path)
+    kind, _, suggested = counterpart.partition(":")
+    code = suggested if kind == "bill" and suggested else bill_code
+    bills = payment_queries.find_bills(session, code, scope=person.actor.office_path)
     return f"bill:{bills[0].bill_reference}" if len(bills) == 1 else ""

@@ -59,9 +59,11 @@ def installed(
     return doisoat, world
 
 
-def a_file(world: World, folder: Path, amount: int = 83_000) -> Path:
+def a_file(world: World, folder: Path, amount: int = 83_000, *, narrative: str = "") -> Path:
     line = PrintedLine(
-        booking_date=DAY, amount=Money(amount), narrative=f"{world.bill.bill_reference} nop",
+        booking_date=DAY,
+        amount=Money(amount),
+        narrative=narrative or f"{world.bill.bill_reference} nop",
     )  # fmt: skip
     printed = PrintedStatement(
         account=world.account.account_number, number="1", from_date=DAY, to_date=DAY,
@@ -300,6 +302,23 @@ def test_mismatches_are_listed_and_shown(
     assert shown.status == 0
     assert "amount_mismatch" in shown.out
     assert "opened" in shown.out
+
+
+def test_a_bill_is_suggested_for_money_without_a_reference(
+    installed: tuple[Doisoat, World], tmp_path: Path
+) -> None:
+    doisoat, world = installed
+    path = a_file(world, tmp_path, narrative="chuyen tien")
+    doisoat("statement", "import", path)
+    doisoat("reconcile")
+    reference = world.bill.bill_reference
+    [said] = doisoat("mismatches", "suggest", "--json").json
+    assert (said["bill_reference"], said["points"]["amount"]) == (reference, 0)
+    assert said["gap"] > 0
+    shown = doisoat("mismatches", "suggest", "--account", world.account.account_number)
+    assert f"83,000 VND  bill {reference}" in shown.out
+    unknown = doisoat("mismatches", "suggest", "--account", "0")
+    assert (unknown.status, "not known" in unknown.err) == (2, True)
 
 
 def test_the_ledger_is_exported_whole(installed: tuple[Doisoat, World], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from payments.states import RefundStatus
 from reconciliation.models import EvidenceFile, Mismatch, Resolution
 from reconciliation.rechecking.drawing import draw_rechecks
 from reconciliation.rechecking.models import RecheckItem
-from reconciliation.states import ItemKind
+from reconciliation.states import ItemKind, MismatchType
 from tests.e2e.conftest import DESKTOP, PHONE
 from tests.support.live import Live
 
@@ -71,6 +71,7 @@ PAGES: dict[str, dict[str, str]] = {
         "today": "/staff",
         "mismatches": "/staff/mismatches?status=",
         "mismatch": "/staff/mismatches/{mismatch}",
+        "mismatch-suggested": "/staff/mismatches/{suggested}",
         "mismatch-resolved": "/staff/mismatches/{resolved}",
         "statements": "/staff/statements",
         "statement": "/staff/statements/{statement}",
@@ -163,6 +164,7 @@ def _let_people_pay(scenery: Scenery) -> None:
     for reference in wrong:
         _transfer(live, reference, less_by=1_000)
     ids["partly"], _, _ = wrong
+    _transfer(live, live.issue(ward=WARDS[2]), less_by=0, purpose="chuyen tien ho")
     for _ in range(2):
         live.next_morning()
     ids["open"] = live.issue()
@@ -189,8 +191,14 @@ def _let_staff_work(scenery: Scenery) -> None:
             select(Receipt.token).where(Receipt.payment_id == ids["payment"])
         ).one()
         found = session.exec(
-            select(Mismatch.id).where(Mismatch.item_kind == ItemKind.BANK).order_by(Mismatch.id)  # type: ignore[arg-type]
+            select(Mismatch.id)
+            .where(Mismatch.item_kind == ItemKind.BANK)
+            .where(Mismatch.type == MismatchType.AMOUNT_MISMATCH)
+            .order_by(Mismatch.id)  # type: ignore[arg-type]
         ).all()
+        ids["suggested"] = session.exec(
+            select(Mismatch.id).where(Mismatch.type == MismatchType.UNRECORDED_RECEIPT)
+        ).one()
         files = {file.name: file.id for file in session.exec(select(EvidenceFile))}
     ids["resolved"], proposed, ids["mismatch"] = found
     for mismatch in (ids["resolved"], proposed):
@@ -300,7 +308,7 @@ def _pay_online(live: Live, reference: str, rail: Rail) -> None:
     live.settle()
 
 
-def _transfer(live: Live, reference: str, *, less_by: int) -> None:
+def _transfer(live: Live, reference: str, *, less_by: int, purpose: str = "") -> None:
     _begin(live, reference, Rail.VIETQR)
     [attempt] = live.attempts(reference)
     order = {
@@ -308,7 +316,7 @@ def _transfer(live: Live, reference: str, *, less_by: int) -> None:
         "transfer_id": reference,
         "payer_name": "NGUYEN THI ANH TUYET",
         "amount": attempt.amount_minor - less_by,
-        "purpose": f"{reference} nop phi",
+        "purpose": purpose or f"{reference} nop phi",
     }
     live.caller.post(f"{live.places.simulators}/bank/_control/transfers", order)
 

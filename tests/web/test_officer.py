@@ -343,3 +343,38 @@ def test_an_administrator_makes_and_switches_off_accounts_below_them(site: Site)
     assert client.get("/staff").status_code == 303
     own = admin.post("/staff/users/admin/active", data={"active": "no"})
     assert own.status_code == 422
+
+
+def test_a_bill_is_suggested_for_money_that_nothing_explains_and_can_be_proposed(
+    site: Site,
+) -> None:
+    with transaction(site.engine) as session:
+        account = session.get_one(CollectingAccount, site.city.accounts[0].id)
+        bill = a_bill(session, site.city, clock=site.clock, payer_name="Trần Văn Bình")
+        a_bill(session, site.city, clock=site.clock, number=2, payer_name="Lê Thị Hoa")
+        day = business_day(site.clock())
+        line = a_line(day, 83_000, "chuyen tien", bank_ref="FT1", payer="TRAN VAN BINH")
+        a_statement(session, account, [line], day=day, clock=site.clock)
+        run_reconciliation(
+            session, account, as_of=day + timedelta(days=1), clock=site.clock, actor=SYSTEM
+        )
+        mismatch_id = session.exec(
+            select(Mismatch.id).where(Mismatch.item_kind == ItemKind.BANK)
+        ).one()
+        reference = bill.bill_reference
+    client = site.signed_in("officer1", "en")
+    page = client.get(f"/staff/mismatches/{mismatch_id}").text
+    assert f"Suggested: bill {reference} of Trần Văn Bình" in page
+    assert "It is no proof" in page
+    assert "points worse" in page
+    assert 'value="bill:' in page
+    assert f'value="bill:{reference}" checked' not in page
+    answer = client.post(
+        f"/staff/mismatches/{mismatch_id}/resolutions",
+        data={"kind": "match", "counterpart": f"bill:{reference}", "reason": REASON},
+    )
+    assert answer.status_code == 303, answer.text
+    with reading(site.engine) as session:
+        proposed = session.exec(select(Resolution)).one()
+    assert proposed.related_items == f"bill:{reference}"
+    assert proposed.status is ResolutionStatus.PROPOSED
