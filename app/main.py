@@ -17,6 +17,7 @@ from app.pages import (
     auditor,
     book_exports,
     citizen,
+    clearing,
     decisions,
     jobs,
     layouts,
@@ -35,7 +36,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    statements, layouts, jobs, auditor, book_exports, admin,
+    clearing, statements, layouts, jobs, auditor, book_exports, admin,
 )  # fmt: skip
 
 health = APIRouter()

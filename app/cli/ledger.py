@@ -16,6 +16,54 @@ app.command()(export)
 
 
 @app.command()
+def clearing(
+    account: Annotated[str, typer.Option(help="Only this account number.")] = "",
+    channel: Annotated[str, typer.Option(help="Only this channel, or remittance.")] = "",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object an item.")] = False,
+) -> None:
+    """Say item by item what keeps each clearing account from zero."""
+    from app.cli.context import open_context, print_json
+    from core.db import reading
+    from payments.queries import list_accounts
+    from reconciliation.clearing import list_clearings
+
+    with reading(open_context().engine) as session:
+        accounts = [
+            one for one in list_accounts(session, scope="/") if account in {"", one.account_number}
+        ]
+        if not accounts:
+            raise typer.BadParameter(f"no collecting account {account}".rstrip())
+        found = [
+            one
+            for each in accounts
+            for one in list_clearings(session, each)
+            if channel in {"", one.name}
+        ]
+    for one in found:
+        number, currency = one.account.account_number, one.account.currency
+        if not json:
+            print(f"{number}  clearing:{one.name:<14} {one.balance_minor:>16,} {currency}")
+        for item in one.items:
+            mismatch = item.mismatch
+            if json:
+                print_json(
+                    {
+                        "account": number, "clearing": one.name, "day": item.day,
+                        "kind": item.kind, "id": item.id, "reference": item.reference,
+                        "keeps": item.keeps.value, "amount_minor": item.amount_minor,
+                        "currency": currency.value,
+                        "mismatch": mismatch.id if mismatch else None,
+                    }
+                )  # fmt: skip
+            else:
+                why = f"{item.keeps.value}, {mismatch.type.value}" if mismatch else item.keeps.value
+                print(
+                    f"  {item.day}  {item.kind:<10} {item.reference:<22}"
+                    f" {item.amount_minor:>14,}  {why}"
+                )
+
+
+@app.command()
 def verify(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -13,6 +13,7 @@ from payments.ledger.models import AccountType, MoneyEvent
 from payments.models import EventState, FeeBearer, FeeKind, ReceiptStatus
 from payments.states import BillStatus, PaymentStatus, RefundStatus
 from reconciliation.auditing.models import ExportStatus, Format
+from reconciliation.clearing import Keeps
 from reconciliation.models import FileKind
 from reconciliation.ports import BalanceCheck
 from reconciliation.ports import Outcome as FileOutcome
@@ -189,6 +190,13 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         ResolutionStatus.PROPOSED: m("Waiting for a second person"),
         ResolutionStatus.DONE: m("Done"),
         ResolutionStatus.REJECTED: m("Rejected"),
+    },
+    Keeps: {
+        Keeps.NOT_REPORTED: m("Not on a report of the provider yet"),
+        Keeps.NOT_ON_STATEMENT: m("Not on a bank statement yet"),
+        Keeps.NOT_PAID_OUT: m("Reported, payout not matched yet"),
+        Keeps.NOT_RECORDED: m("Paid out, but no payment here"),
+        Keeps.DIFFERS: m("The amounts differ"),
     },
     MessageKind: {MessageKind.EMAIL: m("E-mail"), MessageKind.WEBHOOK: m("Message to a portal")},
     MessageStatus: {

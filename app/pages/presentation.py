@@ -10,8 +10,10 @@ from app.pages import labels
 from app.pages.deeds import deed, facts
 from app.pages.refund_steps import refund_steps, waived_text, way_back
 from core.actors import Permission
+from payments.channels import Channel
 from payments.models import GatewayEvent
 from payments.queries import BillView
+from reconciliation.clearing import REMITTANCE, ClearingItem
 from reconciliation.models import MismatchEvent
 from reconciliation.resolutions import BY_PERSON
 from reconciliation.states import (
@@ -31,6 +33,7 @@ _LINKS: Final = (
     ("/staff/refunds", marked("Refunds"), Permission.REVIEW),
     ("/staff/rechecks", marked("Blind re-checks"), Permission.REVIEW),
     ("/staff/statements", marked("Statements"), Permission.REVIEW),
+    ("/staff/clearing", marked("Money on its way"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),
     ("/staff/search", marked("Search"), Permission.READ_BOOKS),
     ("/staff/ledger", marked("Trial balance"), Permission.READ_BOOKS),
@@ -49,6 +52,15 @@ _SOURCES: Final = {
     "folder": marked("from the watched folder"),
     "upload": marked("brought in on these pages"),
     "command line": marked("by the command line"),
+}
+_CLEARING_ITEMS: Final = {
+    "payment": marked("Payment"),
+    "refund": marked("Refund"),
+    REMITTANCE: marked("Remittance to the State Treasury"),
+    "settlement": marked("Provider's line"),
+    "bank": marked("Bank line"),
+    "match": marked("Match"),
+    "entry": marked("Entry of the books"),
 }
 _RAW_LIMIT: Final = 8000
 
@@ -117,6 +129,18 @@ def run_outcome(run: JobRun, say: Say) -> str:
     return say(_RUN_OUTCOMES[run.outcome])
 
 
+def clearing_name(name: str, say: Say) -> str:
+    """Return what a clearing account is called: its channel, or the way to the State Treasury."""
+    if name == REMITTANCE:
+        return say(_CLEARING_ITEMS[REMITTANCE])
+    return say(labels.name(Channel(name)))
+
+
+def clearing_item(item: ClearingItem, say: Say) -> str:
+    """Return what kind of item keeps money in clearing."""
+    return say(_CLEARING_ITEMS[item.kind])
+
+
 def instant_of(text: str, words: Words) -> str:
     """Return an instant of a report (RFC 3339 text) as readers write it, or the text as it is."""
     try:
@@ -180,7 +204,7 @@ FOR_TEMPLATES: Final[Mapping[str, Callable[..., Any]]] = {
     for function in (
         staff_links, ways, history_text, item_state, source_name, job_title, run_outcome,
         instant_of, raw_message, line_rows, counterpart_text, way_back,
-        refund_steps, waived_text, deed, facts, day_of,
+        refund_steps, waived_text, deed, facts, day_of, clearing_name, clearing_item,
     )
 }  # fmt: skip
 """What templates may call, by name."""

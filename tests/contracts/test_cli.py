@@ -111,6 +111,7 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["ledger", "export", "--out", "x", "--to", "2999-12-31"],
         ["ledger", "export", "--out", "x", "--format", "bogus"],
         ["ledger", "export", "--out", "/dev/null/x"],
+        ["ledger", "clearing", "--account", "none"],
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],
@@ -336,6 +337,22 @@ def test_the_ledger_is_exported_whole(installed: tuple[Doisoat, World], tmp_path
     again = doisoat("ledger", "export", "--out", tmp_path / "books")
     assert (again.status, "R061" in again.err) == (2, True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["books", "none", "var"]
+
+
+def test_what_keeps_clearing_from_zero_is_listed(
+    installed: tuple[Doisoat, World], sqlite_engine: Engine
+) -> None:
+    doisoat, world = installed
+    with transaction(sqlite_engine) as session:
+        bill = a_bill(session, world.city, clock=FrozenClock(NOON), number=2)
+        payment = a_paid_payment(session, bill, clock=FrozenClock(NOON))
+    [item] = doisoat("ledger", "clearing", "--json").json
+    assert (item["reference"], item["keeps"]) == (payment.merchant_reference, "not_reported")
+    assert (item["clearing"], item["amount_minor"]) == ("vnpay", 83_000)
+    lines = doisoat("ledger", "clearing", "--channel", "vnpay").out.splitlines()
+    assert len(lines) == 2
+    assert "83,000" in lines[0]
+    assert doisoat("ledger", "clearing", "--channel", "momo").out == ""
 
 
 def test_the_help_names_every_format_of_an_export() -> None:

@@ -81,6 +81,7 @@ PAGES: dict[str, dict[str, str]] = {
         "layout-open": "/staff/statements/{unknown}/layout",
         "layout-ready": "/staff/statements/{unknown}/layout?name=new-bank&account={account}"
         "&date_order=dmy&currency=VND",
+        "clearing": "/staff/clearing?account={account}&name=vnpay",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",

@@ -9,7 +9,8 @@ from sqlalchemy.engine import Engine
 from sqlmodel import Session, SQLModel, select
 
 from payments.ledger.balances import AccountBalance, balance_of, broken_rules, trial_balance
-from payments.models import Bill
+from payments.models import Bill, CollectingAccount
+from reconciliation.clearing import list_clearings
 
 
 def everything(session: Session, *, tables: Iterable[str] = ()) -> dict[str, list[tuple[Any, ...]]]:
@@ -32,6 +33,9 @@ def assert_books_agree(session: Session) -> None:
     assert balance_of(session, "receivable") == sum(b.outstanding.amount_minor for b in bills)
     owed_back = sum(max(0, bill.received_minor - bill.due_minor) for bill in bills)
     assert balance_of(session, "refunds_payable") == -owed_back
+    for account in session.exec(select(CollectingAccount)):
+        for one in list_clearings(session, account):
+            assert sum(item.amount_minor for item in one.items) == one.balance_minor, one.name
 
 
 def at_once(engine: Engine, *works: Callable[[], Any]) -> list[Any]:

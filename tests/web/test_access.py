@@ -14,6 +14,7 @@ PAGES = {
     "/staff/rechecks": ALL,
     "/staff/rechecks/{item_id}": ALL,
     "/staff/statements": ALL,
+    "/staff/clearing": ALL,
     "/staff/bills": ALL,
     "/staff/messages": ALL,
     "/staff/jobs": ALL,
