@@ -26,6 +26,7 @@ from app.pages import (
     payment_orders,
     rechecks,
     refunds,
+    remittances,
     signing_in,
     statements,
 )
@@ -36,7 +37,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    clearing, statements, layouts, jobs, auditor, book_exports, admin,
+    remittances, clearing, statements, layouts, jobs, auditor, book_exports, admin,
 )  # fmt: skip
 
 health = APIRouter()

@@ -221,6 +221,13 @@ class ReceiptNotFoundError(NotFoundError):
     title = "There is no receipt here"
 
 
+class RemittanceNotFoundError(NotFoundError):
+    """No remittance has this address, or it is outside the reader's offices."""
+
+    code = "P061"
+    title = "No remittance has this address"
+
+
 class RemittanceNotPossibleError(ConflictError):
     """Nothing is due to the State Treasury, or not as much, or it was sent already."""
 

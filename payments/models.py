@@ -5,14 +5,14 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, CheckConstraint, Column, String, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from core.db import UtcDateTime, enum_text, unique_where
 from core.ids import new_id
 from core.money import Currency, Money
 from payments.channels import Channel, Rail
-from payments.states import BillStatus, PaymentStatus, RefundStatus
+from payments.states import BillStatus, PaymentStatus, RefundStatus, RemittanceStatus
 
 
 class OfficeKind(StrEnum):
@@ -73,8 +73,17 @@ def _currency() -> Any:
     return Field(default=Currency.VND, sa_column=Column(enum_text(Currency), nullable=False))
 
 
+def _text(length: int) -> Any:
+    """A text that rows of before do not have."""
+    column = Column(String(length), nullable=False, server_default=text("''"))
+    return Field(default="", sa_column=column)
+
+
 class CollectingAccount(SQLModel, table=True):
-    """A bank account into which fees are collected; one reconciliation covers one of these."""
+    """A bank account into which fees are collected; one reconciliation covers one of these.
+
+    What is due to the State Treasury goes to its account ``treasury_account``; empty until set.
+    """
 
     __tablename__ = "collecting_account"
 
@@ -87,6 +96,9 @@ class CollectingAccount(SQLModel, table=True):
     reference_prefix: str = Field(max_length=4)
     grace_days: int = Field(default=3, ge=0)
     statement_profile: str = ""
+    treasury_name: str = _text(70)
+    treasury_account: str = _text(34)
+    treasury_bank_bin: str = _text(6)
 
 
 class Office(SQLModel, table=True):
@@ -419,7 +431,11 @@ class Refund(SQLModel, table=True):
 
 
 class Remittance(SQLModel, table=True):
-    """Fees sent on to the State Treasury: prepared by one person, approved by another."""
+    """Fees sent on to the State Treasury: prepared by one person, approved by another.
+
+    ``parts`` are minor units by ledger account (``payable:state_treasury:<fee>``). Where it goes is
+    kept as it was when it was prepared, so that what is approved is what is sent.
+    """
 
     __tablename__ = "remittance"
     __table_args__ = (
@@ -433,10 +449,39 @@ class Remittance(SQLModel, table=True):
     amount_minor: int = Field(sa_column=_minor())
     currency: Currency = _currency()
     parts: dict[str, int] = Field(sa_column=Column(JSON, nullable=False))
+    treasury_name: str = _text(70)
+    treasury_account: str = _text(34)
+    treasury_bank_bin: str = _text(6)
+    status: RemittanceStatus = Field(
+        default=RemittanceStatus.PROPOSED,
+        sa_column=Column(enum_text(RemittanceStatus), nullable=False, server_default="proposed"),
+    )
     prepared_by: str
     approved_by: str | None = None
+    decision_note: str = Field(
+        default="", sa_column=Column(String, nullable=False, server_default=text("''"))
+    )
     created_at: datetime = Field(sa_column=_instant())
+    decided_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
     instructed_at: datetime | None = Field(default=None, sa_column=_instant(nullable=True))
+
+
+class RemittanceOrder(SQLModel, table=True):
+    """The file with which the bank is ordered to send a remittance, as it was handed out.
+
+    ``content`` is the ISO 20022 message, ``sheet`` the same as a table.
+    """
+
+    __tablename__ = "remittance_order"
+
+    id: str = Field(default_factory=partial(new_id, "rmo"), primary_key=True)
+    remittance_id: str = Field(foreign_key="remittance.id", unique=True)
+    content: bytes
+    sha256: str = Field(max_length=64)
+    sheet: bytes
+    sheet_sha256: str = Field(max_length=64)
+    created_by: str
+    created_at: datetime = Field(sa_column=_instant())
 
 
 class Receipt(SQLModel, table=True):

@@ -70,6 +70,25 @@ class RefundStatus(StrEnum):
     FAILED = "failed"
 
 
+class RemittanceStatus(StrEnum):
+    """Where fees for the State Treasury are; whether they left the account the bank says."""
+
+    PROPOSED = "proposed"
+    REJECTED = "rejected"
+    APPROVED = "approved"
+    ORDERED = "ordered"
+    REFUSED = "refused"
+
+
+class RemittanceEvent(StrEnum):
+    """What people do to a remittance, or the bank says that it did not do."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    ORDER = "order"
+    REFUSED = "refused"
+
+
 class RefundEvent(StrEnum):
     """What changes a refund's state."""
 
@@ -138,6 +157,16 @@ REFUND_TRANSITIONS: Final[Mapping[tuple[RefundStatus, RefundEvent], RefundStatus
     (RefundStatus.FAILED, RefundEvent.SENT_BACK): RefundStatus.SUCCEEDED,
     # The bank line that had proved it turned out to be something else.
     (RefundStatus.SUCCEEDED, RefundEvent.UNPROVEN): RefundStatus.SUBMITTED,
+}
+
+REMITTANCE_TRANSITIONS: Final[
+    Mapping[tuple[RemittanceStatus, RemittanceEvent], RemittanceStatus]
+] = {
+    (RemittanceStatus.PROPOSED, RemittanceEvent.APPROVE): RemittanceStatus.APPROVED,
+    (RemittanceStatus.PROPOSED, RemittanceEvent.REJECT): RemittanceStatus.REJECTED,
+    (RemittanceStatus.APPROVED, RemittanceEvent.REJECT): RemittanceStatus.REJECTED,  # not ordered
+    (RemittanceStatus.APPROVED, RemittanceEvent.ORDER): RemittanceStatus.ORDERED,
+    (RemittanceStatus.ORDERED, RemittanceEvent.REFUSED): RemittanceStatus.REFUSED,
 }
 
 PAYABLE: Final = frozenset({BillStatus.OPEN, BillStatus.PARTLY_PAID})

@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from payments.channels import Channel
 from payments.models import Bill, CollectingAccount, Office, Payment, Refund, Remittance
-from payments.states import PaymentStatus, RefundStatus
+from payments.states import PaymentStatus, RefundStatus, RemittanceStatus
 from reconciliation.matching.model import (
     Contracts,
     MatchInputs,
@@ -298,6 +298,6 @@ def _remittance_row(remittance: Remittance) -> Row:
         "channel": Channel.BANK_TRANSFER.value,
         "amount": remittance.amount_minor,
         "currency": remittance.currency.value,
-        "status": "succeeded",
+        "status": "failed" if remittance.status is RemittanceStatus.REFUSED else "succeeded",
         "paid_at": remittance.instructed_at,
     }

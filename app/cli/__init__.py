@@ -13,6 +13,7 @@ _GROUPS: Final = {
     "mismatches": ("app.cli.mismatches", "List what does not agree, and look at one."),
     "recheck": ("app.cli.recheck", "Blind re-checks of matches, and how often they are wrong."),
     "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),
+    "remittance": ("app.cli.remittance", "Send fees to the State Treasury."),
     "ledger": ("app.cli.ledger", "Export and verify the books."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),
     "fees": ("app.cli.fees", "Import procedures and their fees."),

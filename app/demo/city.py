@@ -281,6 +281,9 @@ def _open_account(
         reference_prefix=REFERENCE_PREFIX,
         grace_days=GRACE_DAYS,
         statement_profile="bidv" if ward.bank.spreadsheet else "",
+        treasury_name="KHO BAC NHA NUOC MINH HOA",
+        treasury_account=f"3511{ward.account_number}",
+        treasury_bank_bin=ward.bank.bin,
     )
     session.add(account)
     session.flush()

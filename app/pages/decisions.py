@@ -24,7 +24,7 @@ from core.actors import Permission, PermissionDeniedError
 from core.db import reading, transaction
 from core.errors import DoisoatError, NotFoundError
 from payments import queries as payment_queries
-from payments.states import RefundStatus
+from payments.states import RefundStatus, RemittanceStatus
 from reconciliation import mismatches, queries
 
 router = APIRouter()
@@ -43,6 +43,10 @@ def list_decisions(
     )
     people = [r.proposed_by for r, _ in proposals]
     people += [view.refund.requested_by for view in refunds.rows]
+    remittances = payment_queries.list_remittances(
+        session, scope=scope, status=RemittanceStatus.PROPOSED
+    ).rows
+    people += [view.remittance.prepared_by for view in remittances]
     return render(
         request,
         words,
@@ -50,6 +54,7 @@ def list_decisions(
         person=person,
         proposals=proposals,
         refunds=refunds,
+        remittances=remittances,
         address=address_of(request),
         reasons={row.mismatch.id: reason_of(row.mismatch, words) for _, row in proposals},
         counterparts={r.id: _counterpart_view(session, r.related_items) for r, _ in proposals},

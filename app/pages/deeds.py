@@ -7,7 +7,7 @@ from app.i18n import Words
 from app.i18n import marked as m
 from app.pages import labels
 from core.audit import AuditEvent
-from payments.states import BillStatus, RefundStatus
+from payments.states import BillStatus, RefundStatus, RemittanceStatus
 
 _DEEDS: Final[Mapping[str, str]] = {
     "issue_bill": m("Issued the bill"),
@@ -21,6 +21,12 @@ _DEEDS: Final[Mapping[str, str]] = {
     "record_refusal": m("Recorded that it was not carried out"),
     "prepare_payment_order": m("Made the payment order"),
     "fetch_payment_order": m("Fetched the payment order"),
+    "prepare_remittance": m("Proposed the remittance"),
+    "approve_remittance": m("Approved the remittance"),
+    "reject_remittance": m("Turned the remittance down"),
+    "order_remittance": m("Made the payment order"),
+    "fetch_remittance_order": m("Fetched the payment order"),
+    "record_refused_remittance": m("Recorded that the bank did not send it"),
     "propose_resolution": m("Proposed how to resolve it"),
     "approve_resolution": m("Approved the proposal"),
     "reject_resolution": m("Turned the proposal down"),
@@ -36,8 +42,10 @@ _FACTS: Final[Mapping[str, str]] = {
     "waived_lines": m("Fees waived"),
     "payment_order": m("Payment order"),
     "bill_reference": m("Bill code"),
+    "reference": m("Reference"),
+    "sha256": m("SHA-256"),
 }
-_STATES: Final = {"bill": BillStatus, "refund": RefundStatus}
+_STATES: Final = {"bill": BillStatus, "refund": RefundStatus, "remittance": RemittanceStatus}
 
 
 def deed(event: AuditEvent, words: Words) -> str:

@@ -11,7 +11,7 @@ from payments.channels import Channel, Rail
 from payments.gateway_models import CreditState
 from payments.ledger.models import AccountType, MoneyEvent
 from payments.models import EventState, FeeBearer, FeeKind, ReceiptStatus
-from payments.states import BillStatus, PaymentStatus, RefundStatus
+from payments.states import BillStatus, PaymentStatus, RefundStatus, RemittanceStatus
 from reconciliation.auditing.models import ExportStatus, Format
 from reconciliation.clearing import Keeps
 from reconciliation.models import FileKind
@@ -110,6 +110,13 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RefundStatus.SUBMITTED: m("Sent, answer awaited"),
         RefundStatus.SUCCEEDED: m("Sent back"),
         RefundStatus.FAILED: m("Not sent back"),
+    },
+    RemittanceStatus: {
+        RemittanceStatus.PROPOSED: m("Waiting for approval"),
+        RemittanceStatus.REJECTED: m("Rejected"),
+        RemittanceStatus.APPROVED: m("Approved"),
+        RemittanceStatus.ORDERED: m("Ordered at the bank"),
+        RemittanceStatus.REFUSED: m("Refused by the bank"),
     },
     EventState: {
         EventState.RECEIVED: m("Stored, not read yet"),
@@ -267,6 +274,12 @@ _COLOURS_OF: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RefundStatus.SUBMITTED: "yellow",
         RefundStatus.SUCCEEDED: _GREEN,
         RefundStatus.FAILED: "red",
+    },
+    RemittanceStatus: {
+        RemittanceStatus.PROPOSED: "yellow",
+        RemittanceStatus.APPROVED: "yellow",
+        RemittanceStatus.ORDERED: "blue",
+        RemittanceStatus.REFUSED: "red",
     },
     ResolutionStatus: {
         ResolutionStatus.PROPOSED: "yellow",

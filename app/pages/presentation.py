@@ -32,6 +32,7 @@ _LINKS: Final = (
     ("/staff/decisions", marked("Decisions"), Permission.APPROVE),
     ("/staff/refunds", marked("Refunds"), Permission.REVIEW),
     ("/staff/rechecks", marked("Blind re-checks"), Permission.REVIEW),
+    ("/staff/remittances", marked("State Treasury"), Permission.REVIEW),
     ("/staff/statements", marked("Statements"), Permission.REVIEW),
     ("/staff/clearing", marked("Money on its way"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),

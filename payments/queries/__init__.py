@@ -47,6 +47,11 @@ from payments.queries.refunds import (
     list_payment_orders,
     list_refunds,
 )
+from payments.queries.remittances import (
+    RemittanceView,
+    get_remittance_view,
+    list_remittances,
+)
 from payments.queries.scope import (
     MAX_HITS,
     PAGE_SIZE,
@@ -74,6 +79,7 @@ __all__ = [
     "Page",
     "PaymentView",
     "RefundView",
+    "RemittanceView",
     "account_in",
     "by_id",
     "find_attempt",
@@ -84,6 +90,7 @@ __all__ = [
     "get_payment_order",
     "get_payment_view",
     "get_refund_view",
+    "get_remittance_view",
     "list_accounts",
     "list_attempts",
     "list_audit",
@@ -98,6 +105,7 @@ __all__ = [
     "list_payment_orders",
     "list_receipts",
     "list_refunds",
+    "list_remittances",
     "office_ids",
     "office_in",
     "paginate",

@@ -35,6 +35,7 @@ from reconciliation.queries.mismatches import (
     mismatch_in,
 )
 from reconciliation.queries.payer import payer_account
+from reconciliation.queries.remitted import debits_of
 from reconciliation.queries.today import (
     AGE_BANDS,
     Ageing,
@@ -71,6 +72,7 @@ __all__ = [
     "count_by_type",
     "count_files",
     "count_lines_of_day",
+    "debits_of",
     "file_in",
     "get_file",
     "get_mismatch",

@@ -115,6 +115,9 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],
+        ["remittance", "propose", "none"],
+        ["remittance", "show", "rem_none"],
+        ["remittance", "order", "rem_none", "--output", "order.exe"],
         ["refunds", "--status", "bogus"],
         ["refunds", "file", "ord_none", "--output", "order.xml"],
         ["refunds", "file", "ord_none", "--output", "order.exe"],
@@ -353,6 +356,39 @@ def test_what_keeps_clearing_from_zero_is_listed(
     assert len(lines) == 2
     assert "83,000" in lines[0]
     assert doisoat("ledger", "clearing", "--channel", "momo").out == ""
+
+
+def test_a_remittance_goes_from_what_is_due_to_the_file(
+    installed: tuple[Doisoat, World], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doisoat, world = installed
+    number = world.account.account_number
+    doisoat("statement", "import", a_file(world, tmp_path, 83_000))
+    doisoat("reconcile")
+    assert "83,000" in doisoat("remittance", "due").out
+    assert doisoat("remittance", "propose", number).status == 1, "nobody has said where it goes"
+    to = ("--name", "Kho bạc Móng Cái", "--to", "3511 0098 7654 3", "--bank-bin", "970415")
+    assert doisoat("remittance", "account", number, *to).status == 0
+    [made] = doisoat("remittance", "propose", number, "--json").json
+    assert (made["amount_minor"], made["treasury_account"]) == (83_000, "3511009876543")
+    alone = doisoat("remittance", "approve", made["id"])
+    assert (alone.status, "P051" in alone.err) == (1, True)
+    target = tmp_path / "order.xml"
+    assert doisoat("remittance", "order", made["id"], "--output", target).status == 1
+    assert not target.exists()
+    monkeypatch.setenv("LOGNAME", "second")
+    assert doisoat("remittance", "approve", made["id"]).status == 0
+    assert doisoat("remittance", "order", made["id"], "--output", target).status == 0
+    assert made["reference"] in target.read_text(encoding="utf-8")
+    table = tmp_path / "order.csv"
+    assert doisoat("remittance", "order", made["id"], "--output", table).status == 0
+    assert made["reference"] in table.read_text(encoding="utf-8")
+    [shown] = doisoat("remittance", "show", made["id"], "--json").json
+    assert (shown["status"], shown["left_on"]) == ("ordered", None)
+    assert "3511009876543" in doisoat("remittance", "show", made["id"]).out
+    assert len(doisoat("remittance").out.splitlines()) == 1
+    again = doisoat("remittance", "reject", made["id"], "--note", "x")
+    assert (again.status, "P006" in again.err) == (1, True)
 
 
 def test_the_help_names_every_format_of_an_export() -> None:

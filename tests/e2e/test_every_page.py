@@ -16,7 +16,7 @@ from core.actors import SYSTEM, Role
 from core.clock import business_day
 from core.db import reading, transaction
 from payments.channels import Rail
-from payments.models import Receipt, Refund
+from payments.models import CollectingAccount, Receipt, Refund, Remittance
 from payments.states import RefundStatus
 from reconciliation.models import EvidenceFile, Mismatch, Resolution
 from reconciliation.rechecking.drawing import draw_rechecks
@@ -82,6 +82,7 @@ PAGES: dict[str, dict[str, str]] = {
         "layout-ready": "/staff/statements/{unknown}/layout?name=new-bank&account={account}"
         "&date_order=dmy&currency=VND",
         "clearing": "/staff/clearing?account={account}&name=vnpay",
+        "remittances": "/staff/remittances",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",
@@ -99,6 +100,7 @@ PAGES: dict[str, dict[str, str]] = {
         "decision": "/staff/decisions/{decision}",
         "refund-decision": "/staff/refunds/{asked_back}",
         "recheck-seen": "/staff/rechecks/{recheck}",
+        "remittance": "/staff/remittances/{remittance}",
     },
     Role.AUDITOR: {
         "search": "/staff/search?text={paid}",
@@ -224,6 +226,7 @@ def _let_staff_work(scenery: Scenery) -> None:
     _send_back(scenery)
     _ask_for_books(scenery)
     _draw(scenery)
+    _send_on(scenery)
     ids["settlement"] = next(one for name, one in files.items() if name.endswith(".csv"))
     account = WARDS[2].account_number
     ids["statement"] = next(one for name, one in files.items() if name.startswith(account))
@@ -266,6 +269,18 @@ def _send_back(scenery: Scenery) -> None:
     _approve(scenery, waiting)
     ids["asked_back"] = _ask_back(scenery)
     live.move_to(live.settings.clock() + timedelta(minutes=5))
+
+
+def _send_on(scenery: Scenery) -> None:
+    """A remittance to the State Treasury that waits for a second person."""
+    number = WARDS[0].account_number
+    with reading(scenery.live.context.engine) as session:
+        account = session.exec(
+            select(CollectingAccount).where(CollectingAccount.account_number == number)
+        ).one()
+    scenery.post(Role.OFFICER, "/staff/remittances", form={"account_id": account.id})
+    with reading(scenery.live.context.engine) as session:
+        scenery.ids["remittance"] = session.exec(select(Remittance.id)).one()
 
 
 def _ask_back(scenery: Scenery, **fields: str) -> str:

@@ -22,7 +22,7 @@ from payments.gateway_models import CreditNotice, CreditState
 from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod
-from payments.models import PaymentOrder, Refund, Remittance
+from payments.models import PaymentOrder, Refund, Remittance, RemittanceOrder
 from reconciliation.engine import run_reconciliation
 from reconciliation.models import (
     FrozenInput,
@@ -110,8 +110,8 @@ def _fill(session: Session, clock: FrozenClock) -> None:
                      received_at=now, state=CreditState.WAITING),
         SavedLayout(name="x", version=1, account_id=account.id, profile={}, saved_by="a",
                     saved_at=now),
-        Remittance(account_id=account.id, reference="REM", amount_minor=1, parts={"x": 1},
-                   prepared_by="a", created_at=now),
+        Remittance(id="rem_1", account_id=account.id, reference="REM", amount_minor=1,
+                   parts={"x": 1}, prepared_by="a", created_at=now),
         MismatchEvent(mismatch_id=mismatch_id, at=now, actor_id="a", actor_name="A",
                       kind=next(iter(MismatchEventKind)), text="t"),
         Resolution(mismatch_id=mismatch_id, kind=ResolutionKind.ACCEPT, reason="r", amount_minor=1,
@@ -128,6 +128,10 @@ def _fill(session: Session, clock: FrozenClock) -> None:
     session.flush()
     session.add(RecheckAnswer(item_id="rck_1", round=1, chosen="none", verdict=Verdict.DISAGREED,
                               answered_by="a", answered_at=now))  # fmt: skip
+    session.flush()
+    session.add(RemittanceOrder(remittance_id="rem_1", content=b"x", sha256=sha256_hex(b"x"),
+                                sheet=b"y", sheet_sha256=sha256_hex(b"y"), created_by="a",
+                                created_at=now))  # fmt: skip
     if session.exec(select(FrozenInput)).first() is None:
         session.add(FrozenInput(sha256=sha256_hex(b""), content=b""))
     session.flush()

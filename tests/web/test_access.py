@@ -15,6 +15,9 @@ PAGES = {
     "/staff/rechecks/{item_id}": ALL,
     "/staff/statements": ALL,
     "/staff/clearing": ALL,
+    "/staff/remittances": ALL,
+    "/staff/remittances/{remittance_id}": ALL,
+    "/staff/remittances/{remittance_id}/order.{form}": ALL,
     "/staff/bills": ALL,
     "/staff/messages": ALL,
     "/staff/jobs": ALL,
@@ -49,6 +52,10 @@ ACTS = {
     "/staff/refunds/{refund_id}/beneficiary": {"officer", "approver"},
     "/staff/refunds/{refund_id}/refusal": {"approver"},
     "/staff/payment-orders": {"officer", "approver"},
+    "/staff/remittances": {"officer", "approver"},
+    "/staff/remittances/{remittance_id}/decision": {"approver"},
+    "/staff/remittances/{remittance_id}/order": {"officer", "approver"},
+    "/staff/remittances/{remittance_id}/refusal": {"approver"},
     "/staff/export/books": {"auditor"},
     "/staff/statements": {"officer"},
     "/staff/statements/{file_id}/layout": {"officer"},
@@ -68,6 +75,7 @@ def _filled(path: str) -> str:
         path = path.replace(f"{{{name}}}", "none")
     for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id", "item_id"):
         path = path.replace(f"{{{name}}}", "none")
+    path = path.replace("{remittance_id}", "none")
     return path + ("?account=x&first=2026-11-01&last=2026-11-02" if path.endswith(".csv") else "")
 
 

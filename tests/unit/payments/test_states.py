@@ -13,12 +13,15 @@ from payments.states import (
     PAYABLE,
     PAYMENT_TRANSITIONS,
     REFUND_TRANSITIONS,
+    REMITTANCE_TRANSITIONS,
     BillEvent,
     BillStatus,
     PaymentEvent,
     PaymentStatus,
     RefundEvent,
     RefundStatus,
+    RemittanceEvent,
+    RemittanceStatus,
     event_for_received,
     next_state,
 )
@@ -54,6 +57,15 @@ REFUND = """
     failed      -        -        -         succeeded -       -
 """
 
+REMITTANCE = """
+                approve  reject   order   refused
+    proposed    approved rejected -       -
+    rejected    -        -        -       -
+    approved    -        rejected ordered -
+    ordered     -        -        -       refused
+    refused     -        -        -       -
+"""
+
 
 def _cells(drawing: str, events: type[StrEnum]) -> list[tuple[str, StrEnum, str]]:
     rows = [line.split() for line in drawing.strip().splitlines()[1:]]
@@ -70,6 +82,7 @@ TABLES: list[
     (BILL_TRANSITIONS, BillStatus, BillEvent, BILL),
     (PAYMENT_TRANSITIONS, PaymentStatus, PaymentEvent, PAYMENT),
     (REFUND_TRANSITIONS, RefundStatus, RefundEvent, REFUND),
+    (REMITTANCE_TRANSITIONS, RemittanceStatus, RemittanceEvent, REMITTANCE),
 ]
 
 
