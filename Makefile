@@ -13,7 +13,7 @@ MATCHERS := .venv-matchers/.installed
 SIZES ?= 100000 1000000
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test close-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -112,6 +112,9 @@ kill-test: install assets ## Kill application and scheduler at thirty moments of
 
 chain-test: install ## Thirty daily statements of two accounts: each one taken out, swapped, repeated, altered
 	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/integration/test_continuity.py
+
+close-test: install ## Close a day of 20,000 payments with three breaks and a late file, on both databases
+	@$(RUN)/python -m pytest -q -s tests/integration/test_close_of_a_day.py --close-payments=20000
 
 fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties

@@ -10,6 +10,7 @@ import payments.gateway_models
 import payments.ledger.models
 import payments.models  # noqa: F401
 import reconciliation.auditing.models
+import reconciliation.closing.models
 import reconciliation.models
 import reconciliation.rechecking.models
 import reconciliation.source_models  # noqa: F401

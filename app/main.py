@@ -18,6 +18,7 @@ from app.pages import (
     book_exports,
     citizen,
     clearing,
+    closing,
     decisions,
     jobs,
     layouts,
@@ -37,7 +38,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    remittances, clearing, statements, layouts, jobs, auditor, book_exports, admin,
+    remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports, admin,
 )  # fmt: skip
 
 health = APIRouter()

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from core.actors import Actor
 from core.clock import Clock
-from payments.ledger.models import AccountingPeriod, LedgerAccount
+from payments.ledger.models import LedgerAccount
 from payments.models import CollectingAccount, Payment
 from reconciliation import mismatches
 from reconciliation.booking import book_match, unbook_match
@@ -138,7 +138,7 @@ def _decided(session: Session, account_id: str) -> _Decided:
 def _keep_loaded(session: Session, account_id: str) -> list[SQLModel]:
     """Load what applying a result looks up one by one; the session forgets what nobody holds."""
     kept: list[SQLModel] = list(session.exec(select(LedgerAccount)))
-    for table in (Payment, SettlementLine, StatementLine, AccountingPeriod):
+    for table in (Payment, SettlementLine, StatementLine):
         kept += session.exec(select(table).where(col(table.account_id) == account_id))
     return kept
 

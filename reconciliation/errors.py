@@ -49,6 +49,27 @@ class DayNotCloseableError(ConflictError):
     title = "The day cannot be closed"
 
 
+class DayChangedError(ConflictError):
+    """Something was posted into the days since their close was prepared: prepare it anew."""
+
+    code = "R010"
+    title = "The day has changed since its close was prepared"
+
+
+class CloseDecidedError(ConflictError):
+    """The close is signed or withdrawn already, or it is not said why it is not signed."""
+
+    code = "R011"
+    title = "This is not possible with the close"
+
+
+class CloseNotFoundError(NotFoundError):
+    """No close has this address, or it is outside the reader's offices."""
+
+    code = "R012"
+    title = "No close has this address"
+
+
 class StatementRefusedError(InputUnusableError):
     """The file is not a statement that can be used; its bytes are in quarantine."""
 

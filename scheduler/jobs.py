@@ -7,7 +7,7 @@ a visible in-between state which the next run takes up.
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +30,6 @@ from payments.contracts import list_contracts
 from payments.errors import GatewayRefusedError, GatewayUnavailableError, RefundNotAllowedError
 from payments.exchanges import forget_exchanges
 from payments.inbox import apply_notice, process_gateway_event, waiting_events
-from payments.ledger.models import AccountingPeriod
 from payments.models import ApiClient, Bill, CollectingAccount, Payment, Refund
 from payments.ports import (
     GatewayNotice,
@@ -41,20 +40,14 @@ from payments.ports import (
 )
 from payments.refunds import record_refund_outcome, refund_order, refusal_of, submit_refund
 from payments.states import MAY_STILL_COLLECT, PAYABLE, PaymentEvent, RefundStatus
-from reconciliation.closing import close_day
 from reconciliation.engine import run_reconciliation
-from reconciliation.errors import DayNotCloseableError
 from reconciliation.intake import Delivery, ImportReport, import_settlement, import_statement
-from reconciliation.models import Statement
 from reconciliation.ports import FetchedFile
 from scheduler.context import JobContext
 from scheduler.runs import claim_step
 
 EVENT_PATIENCE: Final = timedelta(seconds=60)
 """How long a stored message may wait for the request that stored it to process it."""
-
-CLOSE_WINDOW_DAYS: Final = 14
-"""How far back days are looked at for closing."""
 
 REPORT_DAYS: Final = 4
 """How many days of payouts are asked for again: over a weekend and a holiday."""
@@ -225,39 +218,6 @@ def reconcile(context: JobContext, due_at: datetime) -> int:
 
     each(accounts, step)
     return compared
-
-
-def close_days(context: JobContext, due_at: datetime) -> int:
-    """Close each past day of each account whose evidence is complete, the earliest first."""
-    del due_at  # a day is closed once by its key
-    today = business_day(context.clock())
-    with reading(context.engine) as session:
-        covered = session.exec(
-            select(col(Statement.account_id), col(Statement.to_date))
-            .where(col(Statement.to_date) >= today - timedelta(days=CLOSE_WINDOW_DAYS))
-            .where(col(Statement.to_date) < today)
-            .distinct()
-        ).all()
-        closed = {
-            (period.account_id, period.day) for period in session.exec(select(AccountingPeriod))
-        }
-    waiting = sorted({(a, d) for a, d in covered if d is not None} - closed, key=lambda x: x[::-1])
-    closed_now = 0
-
-    def step(place: tuple[str, date]) -> None:
-        nonlocal closed_now
-        account_id, day = place
-        with transaction(context.engine) as session:
-            account = session.get_one(CollectingAccount, account_id)
-            try:
-                close_day(session, account, day, actor=SYSTEM, clock=context.clock)
-            except DayNotCloseableError as problem:
-                _logger.info("day stays open", extra={"code": problem.code})
-            else:
-                closed_now += 1
-
-    each(waiting, step)
-    return closed_now
 
 
 def send_messages(context: JobContext, due_at: datetime) -> int:

@@ -47,6 +47,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the folder of statements that others wrote, with its MANIFEST.json",
     )
 
+    parser.addoption(
+        "--close-payments", type=int, default=60,
+        help="how many payments the day has that is closed in test_close_of_a_day.py",
+    )  # fmt: skip
+
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:

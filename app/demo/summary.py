@@ -102,7 +102,7 @@ def summary_lines(summary: Summary) -> Iterator[str]:
     yield "Flagged      " + (
         ", ".join(f"{name} {count}" for name, count, _ in summary.flagged) or "nothing"
     )
-    yield f"Closed       {summary.closed_days} days of accounts; the last day is open"
+    yield f"Closed       {summary.closed_days} days of accounts: two people sign each day"
     if summary.problems:
         yield from (f"DOES NOT HOLD: {problem}" for problem in summary.problems)
     else:

@@ -26,6 +26,7 @@ from core.errors import DoisoatError, NotFoundError
 from payments import queries as payment_queries
 from payments.states import RefundStatus, RemittanceStatus
 from reconciliation import mismatches, queries
+from reconciliation.closing import list_prepared
 
 router = APIRouter()
 _REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
@@ -47,6 +48,8 @@ def list_decisions(
         session, scope=scope, status=RemittanceStatus.PROPOSED
     ).rows
     people += [view.remittance.prepared_by for view in remittances]
+    closes = list_prepared(session, scope=scope)
+    people += [close.prepared_by for close in closes]
     return render(
         request,
         words,
@@ -55,6 +58,8 @@ def list_decisions(
         proposals=proposals,
         refunds=refunds,
         remittances=remittances,
+        closes=closes,
+        accounts={one.id: one for one in payment_queries.list_accounts(session, scope=scope)},
         address=address_of(request),
         reasons={row.mismatch.id: reason_of(row.mismatch, words) for _, row in proposals},
         counterparts={r.id: _counterpart_view(session, r.related_items) for r, _ in proposals},

@@ -28,7 +28,6 @@ NAMES = {
     "fetch_reports": marked("Fetch settlement reports from channels"),
     "fetch_statements": marked("Take in statements that arrived"),
     "reconcile": marked("Compare records with the evidence"),
-    "close_days": marked("Close finished days"),
     "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
     "write_exports": marked("Write exports for auditors"),

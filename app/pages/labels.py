@@ -14,6 +14,7 @@ from payments.models import EventState, FeeBearer, FeeKind, ReceiptStatus
 from payments.states import BillStatus, PaymentStatus, RefundStatus, RemittanceStatus
 from reconciliation.auditing.models import ExportStatus, Format
 from reconciliation.clearing import Keeps
+from reconciliation.closing import CloseStatus
 from reconciliation.models import FileKind
 from reconciliation.ports import BalanceCheck
 from reconciliation.ports import Outcome as FileOutcome
@@ -117,6 +118,11 @@ _NAMES: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RemittanceStatus.APPROVED: m("Approved"),
         RemittanceStatus.ORDERED: m("Ordered at the bank"),
         RemittanceStatus.REFUSED: m("Refused by the bank"),
+    },
+    CloseStatus: {
+        CloseStatus.PREPARED: m("Waiting for a second person"),
+        CloseStatus.CLOSED: m("Closed"),
+        CloseStatus.WITHDRAWN: m("Withdrawn"),
     },
     EventState: {
         EventState.RECEIVED: m("Stored, not read yet"),
@@ -275,6 +281,7 @@ _COLOURS_OF: Final[Mapping[type[StrEnum], Mapping[str, str]]] = {
         RefundStatus.SUCCEEDED: _GREEN,
         RefundStatus.FAILED: "red",
     },
+    CloseStatus: {CloseStatus.PREPARED: "yellow", CloseStatus.CLOSED: _GREEN},
     RemittanceStatus: {
         RemittanceStatus.PROPOSED: "yellow",
         RemittanceStatus.APPROVED: "yellow",

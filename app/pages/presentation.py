@@ -35,6 +35,7 @@ _LINKS: Final = (
     ("/staff/remittances", marked("State Treasury"), Permission.REVIEW),
     ("/staff/statements", marked("Statements"), Permission.REVIEW),
     ("/staff/clearing", marked("Money on its way"), Permission.REVIEW),
+    ("/staff/close", marked("Close of the day"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),
     ("/staff/search", marked("Search"), Permission.READ_BOOKS),
     ("/staff/ledger", marked("Trial balance"), Permission.READ_BOOKS),

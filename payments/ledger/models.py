@@ -101,7 +101,10 @@ class LedgerTransfer(SQLModel, table=True):
 
 
 class AccountingPeriod(SQLModel, table=True):
-    """A closed day of one collecting account: nothing is posted into it any more."""
+    """A closed day of one collecting account: nothing is posted into it, or before it, any more.
+
+    A trigger refuses entries of these days. ``summary_sha256`` is that of the signed sheet.
+    """
 
     __tablename__ = "accounting_period"
 

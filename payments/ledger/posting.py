@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import func, insert
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -21,6 +21,7 @@ from payments.ledger.models import (
     LedgerTransfer,
     MoneyEvent,
 )
+from payments.models import CollectingAccount
 
 _MAX_TRANSFERS: Final = 1000
 
@@ -58,7 +59,7 @@ def post_entry(
     """Write one entry and its transfers; the same ``cause.key`` again returns the first one.
 
     ``on`` is the day of the event (default: today); if that day is closed for the collecting
-    account the entry is dated to the first open day after it.
+    account, with all days up to another, the entry is dated to the first open day after that.
 
     Raises:
         UnbalancedEntryError: no transfer, or one that moves nothing.
@@ -212,6 +213,22 @@ def _open_account(session: Session, code: str) -> None:
 
 
 def _open_day(session: Session, account_id: str | None, day: date) -> date:
-    while account_id and session.get(AccountingPeriod, (account_id, day)) is not None:
-        day += timedelta(days=1)
-    return day
+    """The day itself, or the first one after the last that is closed.
+
+    The account is held, shared with others who post: whoever closes a day waits until we are done,
+    or we wait and then see it closed.
+    """
+    if account_id is None:
+        return day
+    held = session.info.setdefault("accounts_posted_to", set())
+    if account_id not in held:
+        session.exec(
+            select(CollectingAccount.id)
+            .where(CollectingAccount.id == account_id)
+            .with_for_update(read=True, key_share=True)
+        ).first()
+        held.add(account_id)
+    closed: date | None = session.exec(
+        select(func.max(col(AccountingPeriod.day))).where(AccountingPeriod.account_id == account_id)
+    ).one()
+    return day if closed is None or closed < day else closed + timedelta(days=1)

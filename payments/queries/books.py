@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, true
 from sqlmodel import Session, col, select
 
 from core.money import Currency
+from payments.ledger.balances import AccountBalance
 from payments.ledger.models import (
     AccountType,
     JournalEntry,
@@ -75,6 +76,24 @@ def _with_transfers(session: Session, entries: Sequence[JournalEntry]) -> list[E
     ):
         by_entry[transfer.entry_id].append(transfer)
     return [EntryView(entry, by_entry[entry.id]) for entry in entries]
+
+
+def account_balances(session: Session, account_id: str, *, until: date) -> list[AccountBalance]:
+    """Return the ledger accounts of one collecting account with what moved up to a day."""
+    sides: dict[tuple[str, Currency], list[int]] = {}
+    for side, column in enumerate((LedgerTransfer.debit_account, LedgerTransfer.credit_account)):
+        query = (
+            select(column, LedgerTransfer.currency, func.sum(LedgerTransfer.amount_minor))
+            .join(JournalEntry, col(LedgerTransfer.entry_id) == JournalEntry.id)
+            .where(JournalEntry.account_id == account_id, col(JournalEntry.entry_date) <= until)
+            .group_by(col(column), col(LedgerTransfer.currency))
+        )
+        for code, currency, total in session.exec(query):
+            sides.setdefault((code, Currency(currency)), [0, 0])[side] = int(total)
+    return [
+        AccountBalance(code, currency, debit, credit)
+        for (code, currency), (debit, credit) in sorted(sides.items())
+    ]
 
 
 def list_balances(session: Session, *, scope: str, until: date | None = None) -> list[BalanceRow]:

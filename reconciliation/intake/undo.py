@@ -135,7 +135,7 @@ def _require_open_days(
         closed = session.exec(
             select(AccountingPeriod)
             .where(AccountingPeriod.account_id == account_id)
-            .where(col(AccountingPeriod.day) >= min(own), col(AccountingPeriod.day) <= max(own))
+            .where(col(AccountingPeriod.day) >= min(own))
             .order_by(col(AccountingPeriod.day))
         ).first()
         if closed is not None:

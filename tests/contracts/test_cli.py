@@ -33,6 +33,7 @@ from tests.factories import (
     ask_refund,
 )
 from tests.support.clock import FrozenClock
+from tests.support.closing import explain_all
 from tests.support.commandline import Doisoat, is_one_line
 from tests.support.evidence import DAY, World, a_world
 
@@ -112,6 +113,9 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["ledger", "export", "--out", "x", "--format", "bogus"],
         ["ledger", "export", "--out", "/dev/null/x"],
         ["ledger", "clearing", "--account", "none"],
+        ["close", "yesterday"],
+        ["close", "2026-11-02", "--account", "none"],
+        ["close", "2026-11-02", "--prepare", "--sign"],
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],
@@ -389,6 +393,40 @@ def test_a_remittance_goes_from_what_is_due_to_the_file(
     assert len(doisoat("remittance").out.splitlines()) == 1
     again = doisoat("remittance", "reject", made["id"], "--note", "x")
     assert (again.status, "P006" in again.err) == (1, True)
+
+
+def test_a_day_is_closed_by_two_users(
+    installed: tuple[Doisoat, World],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    sqlite_engine: Engine,
+) -> None:
+    doisoat, world = installed
+    mine = ("--account", world.account.account_number)
+    blocked = doisoat("close", str(DAY), *mine)
+    assert blocked.status == 1
+    assert "BLOCKS  statement" in blocked.out
+    doisoat("statement", "import", a_file(world, tmp_path, 50_000))
+    later = str(DAY + timedelta(days=1))
+    doisoat("reconcile", "--as-of", later)
+    [view] = doisoat("close", str(DAY), *mine, "--json").json
+    [open_one] = [check for check in view["checks"] if not check["holds"]]
+    assert (view["state"], open_one["name"]) == ("blocked", "direct")
+    assert {one["text"] for one in open_one["blocks"]} == {"amount_mismatch"}
+    assert doisoat("close", str(DAY), *mine, "--prepare").status == 1
+    with transaction(sqlite_engine) as session:
+        explain_all(session, world.account, clock=FrozenClock(NOON))
+    assert doisoat("close", str(DAY), *mine).status == 0
+    assert doisoat("close", str(DAY), *mine, "--sign").status == 1, "nobody has prepared it"
+    prepared = doisoat("close", str(DAY), *mine, "--prepare")
+    assert (prepared.status, "prepared" in prepared.out) == (0, True)
+    alone = doisoat("close", str(DAY), *mine, "--sign")
+    assert (alone.status, "P051" in alone.err) == (1, True)
+    monkeypatch.setenv("LOGNAME", "second")
+    [closed] = doisoat("close", str(DAY), *mine, "--sign", "--json").json
+    assert (closed["state"], closed["untouched"]) == ("closed", True)
+    again = doisoat("close", str(DAY), *mine)
+    assert (again.status, closed["sheet_sha256"] in again.out) == (0, True)
 
 
 def test_the_help_names_every_format_of_an_export() -> None:

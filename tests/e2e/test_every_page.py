@@ -83,6 +83,8 @@ PAGES: dict[str, dict[str, str]] = {
         "&date_order=dmy&currency=VND",
         "clearing": "/staff/clearing?account={account}&name=vnpay",
         "remittances": "/staff/remittances",
+        "closes": "/staff/close",
+        "close": "/staff/close/{account}/{day}",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",
@@ -185,6 +187,8 @@ def _let_people_pay(scenery: Scenery) -> None:
     _pay_online(live, ids["refunded"], Rail.VNPAY)
     ids["twice"] = live.attempts(ids["refunded"])[0].id
     ids["account"] = WARDS[0].account_number
+    yesterday = business_day(live.settings.clock()) - timedelta(days=1)
+    ids["day"] = yesterday.isoformat()
 
 
 def _let_staff_work(scenery: Scenery) -> None:

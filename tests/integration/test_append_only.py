@@ -3,6 +3,7 @@
 import importlib.util
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
 from payments.ledger.models import AccountingPeriod
 from payments.models import PaymentOrder, Refund, Remittance, RemittanceOrder
+from reconciliation.closing import DayClose
 from reconciliation.engine import run_reconciliation
 from reconciliation.models import (
     FrozenInput,
@@ -98,8 +100,10 @@ def _fill(session: Session, clock: FrozenClock) -> None:
     now = clock()
     session.add_all([
         event,
-        AccountingPeriod(account_id=account.id, day=day, closed_at=now, closed_by="system",
-                         summary_sha256=sha256_hex(b"")),
+        AccountingPeriod(account_id=account.id, day=day - timedelta(days=1), closed_at=now,
+                         closed_by="system", summary_sha256=sha256_hex(b"")),
+        DayClose(account_id=account.id, day=day, sheet=b"{}", sheet_sha256=sha256_hex(b"{}"),
+                 prepared_by="a", prepared_at=now),
         PaymentOrder(id="ord_1", account_id=account.id, year=2026, number=1, refund_count=1,
                      amount_minor=1, content=b"x", sha256=sha256_hex(b"x"), sheet=b"y",
                      sheet_sha256=sha256_hex(b"y"), created_by="a", created_at=now),
@@ -349,5 +353,7 @@ def test_what_may_change_still_changes(filled: Engine) -> None:
             "UPDATE gateway_event SET state = 'applied', result = 'applied'",
             "UPDATE receipt SET status = 'voided', void_reason = 'x'",
             "UPDATE refund SET status = 'rejected', approved_by = 'b'",
+            "UPDATE remittance SET status = 'rejected', approved_by = 'b'",
+            "UPDATE day_close SET status = 'withdrawn', note = 'x'",
         ):
             assert connection.execute(text(statement)).rowcount >= 1

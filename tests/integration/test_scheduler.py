@@ -17,8 +17,9 @@ from core.db import make_engine, transaction
 from core.errors import NotFoundError
 from payments.channels import Channel, Rail
 from payments.ledger.models import AccountingPeriod
-from payments.models import Bill
+from payments.models import Bill, CollectingAccount
 from payments.states import BillStatus, PaymentStatus
+from reconciliation.closing import check_day
 from reconciliation.models import EvidenceFile, ReconciliationRun, StatementLine
 from reconciliation.ports import FetchedFile
 from scheduler import schedule
@@ -194,7 +195,7 @@ def test_a_step_is_claimed_in_the_transaction_of_its_work(
 # The jobs on a database
 
 
-def test_a_day_from_the_file_to_the_closed_day(
+def test_a_day_from_the_file_to_the_checklist_that_holds(
     engine: Engine, clock: FrozenClock, tmp_path: Path, world: World
 ) -> None:
     source = ListSource([a_statement_file(world)])
@@ -204,13 +205,16 @@ def test_a_day_from_the_file_to_the_closed_day(
     assert source.files == []
     with transaction(engine) as session:
         assert session.get_one(Bill, world.bill.id).status is BillStatus.PAID
-        assert session.exec(select(AccountingPeriod)).all() == []
+        account = session.get_one(CollectingAccount, world.account.id)
+        open_ones = [check.name for check in check_day(session, account, DAY) if not check.holds]
+        assert open_ones == ["compared"]
     clock.move_to(at_vietnam_time(DAY + timedelta(days=1), 18, 30))
     run_due(context)
 
     assert {run.outcome for run in runs(engine)} == {RunOutcome.DONE}, runs(engine)
     with transaction(engine) as session:
-        assert [p.day for p in session.exec(select(AccountingPeriod))] == [DAY]
+        assert all(check.holds for check in check_day(session, account, DAY))
+        assert session.exec(select(AccountingPeriod)).all() == [], "people sign it, no job does"
 
 
 def test_two_processes_at_once_do_the_work_once(

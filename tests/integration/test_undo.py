@@ -13,7 +13,6 @@ from payments.ledger import chart
 from payments.ledger.balances import balance_of, broken_rules
 from payments.ledger.models import JournalEntry, MoneyEvent
 from payments.models import CollectingAccount
-from reconciliation.closing import close_day
 from reconciliation.continuity import chains_of
 from reconciliation.errors import EvidenceNotFoundError, ImportInUseError, ReasonMissingError
 from reconciliation.intake import undo_import
@@ -22,6 +21,7 @@ from reconciliation.ports import Outcome, ParsedLine
 from reconciliation.states import MismatchStatus
 from tests.factories import SYSTEM, a_line
 from tests.support.clock import FrozenClock
+from tests.support.closing import close_by_two, explain_all
 from tests.support.evidence import DAY, World, a_parsed, a_world, compare, pays, take
 
 REASON = "the bank has sent another version"
@@ -133,7 +133,8 @@ def test_a_closed_day_stays(
     report = take(session, a_parsed(world.account, lines), clock=clock)
     clock.advance(days=1)
     compare(session, world.account, clock=clock)
-    close_day(session, world.account, DAY, actor=SYSTEM, clock=clock)
+    explain_all(session, world.account, clock=clock)
+    close_by_two(session, world.account, DAY, clock=clock)
 
     with pytest.raises(ImportInUseError, match="is closed"):
         undo(session, report.file_id, clock)

@@ -15,6 +15,9 @@ PAGES = {
     "/staff/rechecks/{item_id}": ALL,
     "/staff/statements": ALL,
     "/staff/clearing": ALL,
+    "/staff/close": ALL,
+    "/staff/close/{account_number}/{day}": ALL,
+    "/staff/close/{account_number}/{day}/sheet.json": ALL,
     "/staff/remittances": ALL,
     "/staff/remittances/{remittance_id}": ALL,
     "/staff/remittances/{remittance_id}/order.{form}": ALL,
@@ -52,6 +55,9 @@ ACTS = {
     "/staff/refunds/{refund_id}/beneficiary": {"officer", "approver"},
     "/staff/refunds/{refund_id}/refusal": {"approver"},
     "/staff/payment-orders": {"officer", "approver"},
+    "/staff/close/{account_number}/{day}": {"officer", "approver"},
+    "/staff/close/{account_number}/{day}/review": {"approver"},
+    "/staff/close/{account_number}/{day}/withdrawal": {"officer", "approver"},
     "/staff/remittances": {"officer", "approver"},
     "/staff/remittances/{remittance_id}/decision": {"approver"},
     "/staff/remittances/{remittance_id}/order": {"officer", "approver"},
@@ -75,7 +81,8 @@ def _filled(path: str) -> str:
         path = path.replace(f"{{{name}}}", "none")
     for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id", "item_id"):
         path = path.replace(f"{{{name}}}", "none")
-    path = path.replace("{remittance_id}", "none")
+    for name in ("remittance_id", "account_number", "day"):
+        path = path.replace(f"{{{name}}}", "none")
     return path + ("?account=x&first=2026-11-01&last=2026-11-02" if path.endswith(".csv") else "")
 
 

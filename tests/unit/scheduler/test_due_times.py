@@ -23,7 +23,6 @@ def due(job: Job, hour: int, minute: int = 0, second: int = 0) -> datetime:
         ("reconcile", (0, 0, 0), (0, 0)),
         ("expire", (0, 5, 0), (0, 5)),
         ("expire", (23, 59, 59), (0, 5)),
-        ("close_days", (18, 0, 0), (18, 0)),
         ("send_messages", (9, 0, 29), (9, 0)),
     ],
 )
@@ -52,7 +51,7 @@ def test_the_newest_due_time_is_never_in_the_future_and_never_older_than_one_int
 
 def test_evidence_is_fetched_before_it_is_compared_and_messages_go_last() -> None:
     names = [job.name for job in JOBS]
-    assert names.index("fetch_statements") < names.index("reconcile") < names.index("close_days")
+    assert names.index("fetch_statements") < names.index("reconcile")
     assert names[-1] == "send_messages"
     assert len(set(names)) == len(names)
 
