@@ -12,7 +12,7 @@ from reconciliation.closing import prepare_day, sign_day
 from reconciliation.mismatches import decide_resolution, propose_resolution
 from reconciliation.models import Mismatch
 from reconciliation.queries import LIVE
-from reconciliation.states import ResolutionKind, ResolutionStatus
+from reconciliation.states import MismatchType, ResolutionKind, ResolutionStatus
 
 PREPARES = Actor("usr_prepares", Role.OFFICER, "Prepares", "/")
 REVIEWS = Actor("usr_reviews", Role.APPROVER, "Reviews", "/")
@@ -27,9 +27,13 @@ def close_by_two(
 
 
 def explain_all(session: Session, account: CollectingAccount, *, clock: Clock) -> int:
-    """Accept every open mismatch of an account by two people; returns how many there were."""
+    """Accept every open mismatch but money on its way by two people; returns how many there were."""
     found = session.exec(
-        select(Mismatch).where(Mismatch.account_id == account.id, col(Mismatch.status).in_(LIVE))
+        select(Mismatch).where(
+            Mismatch.account_id == account.id,
+            col(Mismatch.status).in_(LIVE),
+            col(Mismatch.type) != MismatchType.TIMING_DIFFERENCE,
+        )
     ).all()
     for mismatch in found:
         resolution = propose_resolution(
