@@ -27,7 +27,7 @@ def close_by_two(
 
 
 def explain_all(session: Session, account: CollectingAccount, *, clock: Clock) -> int:
-    """Accept every open mismatch but money on its way by two people; returns how many there were."""
+    """Accept by two people what is open and not on its way; returns how many there were."""
     found = session.exec(
         select(Mismatch).where(
             Mismatch.account_id == account.id,
