@@ -28,6 +28,7 @@ from app.pages import (
     rechecks,
     refunds,
     remittances,
+    reports,
     signing_in,
     statements,
 )
@@ -38,7 +39,7 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports, admin,
+    remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports, reports, admin,
 )  # fmt: skip
 
 health = APIRouter()

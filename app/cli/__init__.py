@@ -28,6 +28,7 @@ _COMMANDS: Final = {
     "migrate": ("app.cli.running", "Bring the database to the present tables."),
     "match": ("app.cli.match", "Match payments, settlements and bank lines of files."),
     "explain": ("app.cli.explain", "Say why the matcher decided so, from the files of a run."),
+    "report": ("app.cli.report", "A treasurer's statement as CSV."),
     "close": ("app.cli.close", "The checklist of a day; close it by two people."),
     "reconcile": ("app.cli.reconcile", "Compare every account of the database now."),
     "version": ("app.cli.running", "Print the version."),

@@ -37,6 +37,7 @@ _LINKS: Final = (
     ("/staff/clearing", marked("Money on its way"), Permission.REVIEW),
     ("/staff/close", marked("Close of the day"), Permission.REVIEW),
     ("/staff/bills", marked("Bills"), Permission.REVIEW),
+    ("/staff/reports", marked("Reports"), Permission.REVIEW),
     ("/staff/search", marked("Search"), Permission.READ_BOOKS),
     ("/staff/ledger", marked("Trial balance"), Permission.READ_BOOKS),
     ("/staff/export", marked("Export"), Permission.EXPORT),

@@ -114,6 +114,10 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["ledger", "export", "--out", "/dev/null/x"],
         ["ledger", "clearing", "--account", "none"],
         ["close", "yesterday"],
+        ["report", "none"],
+        ["report", "ageing", "--by", "hour"],
+        ["report", "ageing", "--from", "soon"],
+        ["report", "ageing", "--office", "none"],
         ["close", "2026-11-02", "--account", "none"],
         ["close", "2026-11-02", "--prepare", "--sign"],
         ["mismatches", "--status", "bogus"],
@@ -427,6 +431,20 @@ def test_a_day_is_closed_by_two_users(
     assert (closed["state"], closed["untouched"]) == ("closed", True)
     again = doisoat("close", str(DAY), *mine)
     assert (again.status, closed["sheet_sha256"] in again.out) == (0, True)
+
+
+def test_a_report_is_csv(installed: tuple[Doisoat, World], sqlite_engine: Engine) -> None:
+    doisoat, world = installed
+    with transaction(sqlite_engine) as session:
+        bill = a_bill(session, world.city, clock=FrozenClock(NOON), number=2)
+        a_paid_payment(session, bill, clock=FrozenClock(NOON))
+    days = ("--from", str(DAY), "--to", str(DAY))
+    done = doisoat("report", "collections-by-channel", *days)
+    assert (done.status, done.out.split()) == (0, ["period,vnpay,total", f"{DAY},83000,83000"])
+    office = ("--office", world.city.communes[1].code)
+    assert doisoat("report", "collections-by-channel", *days, *office).out.split() == [
+        "period,total"
+    ]
 
 
 def test_the_help_names_every_format_of_an_export() -> None:

@@ -85,6 +85,8 @@ PAGES: dict[str, dict[str, str]] = {
         "remittances": "/staff/remittances",
         "closes": "/staff/close",
         "close": "/staff/close/{account}/{day}",
+        "reports": "/staff/reports",
+        "reports-ageing": "/staff/reports?kind=ageing",
         "bills": "/staff/bills",
         "staff-bill": "/staff/bills/{paid}",
         "messages": "/staff/messages",

@@ -15,6 +15,8 @@ PAGES = {
     "/staff/rechecks/{item_id}": ALL,
     "/staff/statements": ALL,
     "/staff/clearing": ALL,
+    "/staff/reports": ALL,
+    "/staff/reports/{kind}.csv": ALL,
     "/staff/close": ALL,
     "/staff/close/{account_number}/{day}": ALL,
     "/staff/close/{account_number}/{day}/sheet.json": ALL,
@@ -81,7 +83,7 @@ def _filled(path: str) -> str:
         path = path.replace(f"{{{name}}}", "none")
     for name in ("refund_id", "message_id", "username", "order_id", "form", "export_id", "item_id"):
         path = path.replace(f"{{{name}}}", "none")
-    for name in ("remittance_id", "account_number", "day"):
+    for name in ("remittance_id", "account_number", "day", "kind"):
         path = path.replace(f"{{{name}}}", "none")
     return path + ("?account=x&first=2026-11-01&last=2026-11-02" if path.endswith(".csv") else "")
 
