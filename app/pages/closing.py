@@ -87,7 +87,7 @@ SEEN: Final[Mapping[str, str]] = {
     "layer.ok": m("Every item of the day is matched or explained."),
     "clearing.unexplained": m("Items keep it from zero and nothing explains them: %(count)s"),
     "clearing.ok": m("It stands at %(balance)s; each item of that is explained."),
-    "books.broken": m("%(rules)s"),
+    "books.broken": m("Rules that the books break: %(rules)s"),
     "books.ok": m("Debits equal credits, every entry is whole."),
 }
 assert SEEN.keys() == MESSAGES.keys()  # noqa: S101 - a condition without words is a mistake here
