@@ -25,7 +25,7 @@ from payments.queries.reports import OTHER, Range
 router = APIRouter()
 
 _MAX_DAYS: Final = 3660
-_WIDTH, _HEIGHT, _GAP = 640, 200, 0.25
+_WIDTH, _HEIGHT, _WIDEST, _GAP = 640, 200, 90, 0.25
 KINDS: Final = {
     Kind.BY_PROCEDURE: m("Collections by procedure"),
     Kind.BY_FEE_KIND: m("Collections by kind of fee"),
@@ -164,9 +164,9 @@ def _bars(table: Table, words: Words) -> list[Bar]:
         height = max(0, value) * _HEIGHT // top
         gap = int(slot * _GAP)
         text = f"{_row_name(name, words)}: {words.minor(value)}"
-        bars.append(
-            Bar(n * slot + gap // 2, _HEIGHT - height, max(1, slot - gap), height, text, name)
-        )
+        wide = min(_WIDEST, max(1, slot - gap))
+        label = _row_name(name, words)
+        bars.append(Bar(n * slot + (slot - wide) // 2, _HEIGHT - height, wide, height, text, label))
     return bars
 
 
