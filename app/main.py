@@ -39,7 +39,8 @@ from scheduler.context import JobContext
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports, reports, admin,
+    remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports,
+    reports, admin,
 )  # fmt: skip
 
 health = APIRouter()

@@ -51,7 +51,6 @@ JOBS: Final = (
     Job("fetch_reports", timedelta(hours=6), jobs.fetch_reports),
     Job("fetch_statements", timedelta(minutes=5), fetch_statements),
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
-    Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
     Job("draw_rechecks", timedelta(days=1), draw_last_month, after=timedelta(hours=2)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
     Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
