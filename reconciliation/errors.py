@@ -52,21 +52,21 @@ class DayNotCloseableError(ConflictError):
 class DayChangedError(ConflictError):
     """Something was posted into the days since their close was prepared: prepare it anew."""
 
-    code = "R010"
+    code = "R070"
     title = "The day has changed since its close was prepared"
 
 
 class CloseDecidedError(ConflictError):
     """The close is signed or withdrawn already, or it is not said why it is not signed."""
 
-    code = "R011"
+    code = "R071"
     title = "This is not possible with the close"
 
 
 class CloseNotFoundError(NotFoundError):
     """No close has this address, or it is outside the reader's offices."""
 
-    code = "R012"
+    code = "R072"
     title = "No close has this address"
 
 

@@ -92,7 +92,7 @@ def test_the_one_who_prepared_cannot_sign_but_can_take_it_back(site: Site) -> No
     answer = client.post(f"{address}/review", data={"decision": "approve"})
     assert (answer.status_code, "(P051)" in answer.text) == (403, True)
     answer = client.post(f"{address}/withdrawal", data={"note": ""})
-    assert (answer.status_code, "(R011)" in answer.text) == (409, True)
+    assert (answer.status_code, "(R071)" in answer.text) == (409, True)
     other = site.signed_in("officer1").post(f"{address}/withdrawal", data={"note": "không phải"})
     assert other.status_code == 404
     assert client.post(f"{address}/withdrawal", data={"note": "nhầm"}).status_code == 303
