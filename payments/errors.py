@@ -226,3 +226,17 @@ class RemittanceNotPossibleError(ConflictError):
 
     code = "P060"
     title = "This remittance is not possible"
+
+
+class NoteInvalidError(InputUnusableError):
+    """A signed note, checkpoint or verifier key is malformed, or its signature is not its own."""
+
+    code = "P040"
+    title = "Not a note that this key signed"
+
+
+class ProofInvalidError(InputUnusableError):
+    """A proof is malformed, or does not show what it is held to show."""
+
+    code = "P041"
+    title = "The proof does not hold"
