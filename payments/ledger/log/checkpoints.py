@@ -9,6 +9,8 @@ from payments.errors import NoteInvalidError
 from payments.ledger.log.merkle import HASH_BYTES
 
 _LINES: Final = 3
+_DIGITS: Final = 19
+_BITS: Final = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +41,15 @@ class Checkpoint:
 
 
 def read_number(text: str) -> int:
-    """A decimal number without leading zeros.
+    """A decimal number without leading zeros, below 2^63.
 
     Raises:
         NoteInvalidError: it is anything else.
     """
-    if not text.isascii() or not text.isdigit() or text != str(int(text)):
+    if len(text) > _DIGITS or not text.isascii() or not text.isdigit() or text != str(int(text)):
         raise NoteInvalidError(f"{text[:20]!r} is no plain number")
+    if int(text) >> _BITS:
+        raise NoteInvalidError("no tree is so large")
     return int(text)
 
 

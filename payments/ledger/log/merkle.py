@@ -130,7 +130,11 @@ def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[byte
 
 
 def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether the proof shows this leaf's hash at this place of the tree with this root."""
+    """Whether the proof shows this leaf's hash at this place of the tree with this root.
+
+    The size has to come from where the root does, a signed checkpoint: a proof alone does not tell
+    trees of all sizes apart.
+    """
     return root_from_inclusion(leaf, index, size, proof) == root
 
 

@@ -75,7 +75,8 @@ def test_what_is_no_note_is_refused(note: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "o\n5\n", "o\n05\n{}\n", "o\n+5\n{}\n", "o\n5\nAAAA\n", "\n5\n{}\n", "o\n5\n{}\nmore\n"],
+    ["", "o\n5\n", "o\n05\n{}\n", "o\n+5\n{}\n", "o\n5\nAAAA\n", "\n5\n{}\n", "o\n5\n{}\nmore\n"]
+    + [f"o\n{size}\n{{}}\n" for size in ("9" * 5000, str(2**63))],
 )
 def test_what_is_no_checkpoint_is_refused(text: str) -> None:
     root = Checkpoint("o", 5, bytes(32)).text.split("\n")[2]
@@ -121,6 +122,17 @@ def test_a_proof_holds_for_its_entry_its_place_and_its_signer_only() -> None:
         InclusionProof(3, hashes, SignedNote(foreign, (KEY.sign(foreign),))).check(b"3", keys)
     with pytest.raises(ProofInvalidError, match="not signed"):
         proof.short(OTHER.verifier())
+
+
+def test_the_size_is_what_was_signed_and_no_other() -> None:
+    tree, checkpoint = head()
+    hashes = tuple(tree.prove_inclusion(0, 5))
+    for size in range(1, 20):
+        claimed = Checkpoint(KEY.name, size, checkpoint.root)
+        note = SignedNote(claimed.text, signed(checkpoint).signatures)
+        if size != checkpoint.size:
+            with pytest.raises(ProofInvalidError):
+                InclusionProof(0, hashes, note).check(b"0", [KEY.verifier()])
 
 
 def test_every_changed_byte_of_a_short_proof_is_noticed() -> None:
