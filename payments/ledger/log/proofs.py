@@ -80,7 +80,7 @@ class InclusionProof:
     def short(self, key: VerifierKey) -> bytes:
         """Everything that a holder of the key cannot work out, and a CRC-32 at the end.
 
-        Version, index, size, root, key id, signature, hashes: 121 bytes in all and 32 for each hash.
+        Version, index, size, root, key id, signature, hashes: 121 bytes and 32 for each hash.
 
         Raises:
             ProofInvalidError: the key did not sign the checkpoint.
