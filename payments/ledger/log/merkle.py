@@ -4,8 +4,12 @@ A leaf is SHA-256(0x00 ‖ entry), a node SHA-256(0x01 ‖ left ‖ right); ever
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
+
+from typing_extensions import override
 
 HASH_BYTES: Final = 32
 _LEAF: Final = b"\x00"
@@ -22,27 +26,16 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(_NODE + left + right).digest()
 
 
-class MerkleTree:
-    """An append-only tree. It keeps the hash of every complete subtree: 64 bytes for each leaf."""
+class Tree(ABC):
+    """An append-only tree, read by the hashes of its complete subtrees."""
 
-    def __init__(self) -> None:
-        self._levels: list[bytearray] = [bytearray()]
-
+    @abstractmethod
     def __len__(self) -> int:
-        return len(self._levels[0]) // HASH_BYTES
+        """How many leaves there are."""
 
-    def append(self, leaf: bytes) -> None:
-        """Add the next leaf, by its hash."""
-        hashed, level = leaf, 0
-        while True:
-            if level == len(self._levels):
-                self._levels.append(bytearray())
-            row = self._levels[level]
-            row += hashed
-            if len(row) // HASH_BYTES % 2:
-                return
-            hashed = node_hash(bytes(row[-2 * HASH_BYTES : -HASH_BYTES]), hashed)
-            level += 1
+    @abstractmethod
+    def complete(self, level: int, index: int) -> bytes:
+        """The hash over the 2^``level`` leaves from ``index`` × 2^``level``, which all exist."""
 
     def root(self, size: int | None = None) -> bytes:
         """The root of the first ``size`` leaves (of all, unless told); of none, SHA-256 of nothing.
@@ -105,10 +98,60 @@ class MerkleTree:
         size = high - low
         if size & (size - 1) == 0:
             level = size.bit_length() - 1
-            at = (low >> level) * HASH_BYTES
-            return bytes(self._levels[level][at : at + HASH_BYTES])
+            return self.complete(level, low >> level)
         middle = low + _split(size)
         return node_hash(self._range(low, middle), self._range(middle, high))
+
+
+class MerkleTree(Tree):
+    """A tree in memory. It keeps the hash of every complete subtree: 64 bytes for each leaf."""
+
+    def __init__(self) -> None:
+        self._levels: list[bytearray] = [bytearray()]
+
+    @override
+    def __len__(self) -> int:
+        return len(self._levels[0]) // HASH_BYTES
+
+    @override
+    def complete(self, level: int, index: int) -> bytes:
+        at = index * HASH_BYTES
+        return bytes(self._levels[level][at : at + HASH_BYTES])
+
+    def append(self, leaf: bytes) -> None:
+        """Add the next leaf, by its hash."""
+        hashed, level = leaf, 0
+        while True:
+            if level == len(self._levels):
+                self._levels.append(bytearray())
+            row = self._levels[level]
+            row += hashed
+            if len(row) // HASH_BYTES % 2:
+                return
+            hashed = node_hash(bytes(row[-2 * HASH_BYTES : -HASH_BYTES]), hashed)
+            level += 1
+
+
+class Frontier:
+    """The right edge of a growing tree: enough for its root, in memory that hardly grows."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._edge: list[bytes] = []
+
+    def append(self, leaf: bytes) -> None:
+        """Add the next leaf, by its hash."""
+        at = self.size
+        while at & 1:
+            leaf, at = node_hash(self._edge.pop(), leaf), at >> 1
+        self._edge.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root of all leaves so far; of none, SHA-256 of nothing."""
+        if not self._edge:
+            return hashlib.sha256().digest()
+        return reduce(lambda right, left: node_hash(left, right), reversed(self._edge))
 
 
 def root_from_inclusion(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes | None:
