@@ -56,4 +56,6 @@ class JobContext:
     senders: Mapping[MessageKind, Sender]
     scratch: Path
     exports: Path
+    checkpoint_file: Path
+    log_origin: str
     export_days: int = 7

@@ -16,6 +16,7 @@ from scheduler.context import JobContext
 from scheduler.exporting import write_exports
 from scheduler.fetching import fetch_statements
 from scheduler.rechecking import draw_last_month
+from scheduler.publishing import publish_log, verify_log
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
 _logger = logging.getLogger(__name__)
@@ -54,6 +55,8 @@ JOBS: Final = (
     Job("close_days", timedelta(days=1), jobs.close_days, after=timedelta(hours=18)),
     Job("draw_rechecks", timedelta(days=1), draw_last_month, after=timedelta(hours=2)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
+    Job("publish_log", timedelta(minutes=5), publish_log),
+    Job("verify_log", timedelta(days=1), verify_log, after=timedelta(hours=2), slow=True),
     Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
     Job("send_messages", timedelta(seconds=30), jobs.send_messages),
 )

@@ -13,7 +13,7 @@ _GROUPS: Final = {
     "mismatches": ("app.cli.mismatches", "List what does not agree, and look at one."),
     "recheck": ("app.cli.recheck", "Blind re-checks of matches, and how often they are wrong."),
     "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),
-    "ledger": ("app.cli.ledger", "Export and verify the books."),
+    "ledger": ("app.cli.ledger", "Export, verify and prove the books."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),
     "fees": ("app.cli.fees", "Import procedures and their fees."),
     "gateways": ("app.cli.gateways", "Contracts, secrets and checks of the rails."),

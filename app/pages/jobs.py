@@ -31,6 +31,8 @@ NAMES = {
     "close_days": marked("Close finished days"),
     "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
+    "publish_log": marked("Sign the public log of the books"),
+    "verify_log": marked("Hold the whole log against the books"),
     "write_exports": marked("Write exports for auditors"),
 }
 """What the jobs are called; a job that is new here is shown by its own name."""

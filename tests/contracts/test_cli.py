@@ -111,6 +111,8 @@ def test_without_a_command_the_help_is_shown_as_a_usage_error(doisoat: Doisoat) 
         ["ledger", "export", "--out", "x", "--to", "2999-12-31"],
         ["ledger", "export", "--out", "x", "--format", "bogus"],
         ["ledger", "export", "--out", "/dev/null/x"],
+        ["ledger", "prove"],
+        ["ledger", "prove", "jrn_none"],
         ["mismatches", "--status", "bogus"],
         ["mismatches", "--type", "bogus"],
         ["mismatches", "show", "mis_none"],

@@ -5,6 +5,7 @@ checked alone, with nothing but the log's verifier key.
 """
 
 import base64
+import binascii
 import struct
 import zlib
 from collections.abc import Sequence
@@ -26,21 +27,28 @@ _MOST_HASHES: Final = 63
 
 @dataclass(frozen=True, slots=True)
 class InclusionProof:
-    """That the entry at ``index`` (from 0) is in the tree of a signed checkpoint."""
+    """That the entry at ``index`` (from 0) is in the tree of a signed checkpoint.
+
+    ``extra`` is what the proof carries besides; the proof itself does not vouch for it.
+    """
 
     index: int
     hashes: tuple[bytes, ...]
     checkpoint: SignedNote
+    extra: bytes = b""
 
     @override
     def __str__(self) -> str:
-        lines = [_HEADER, f"index {self.index}"]
+        lines = [_HEADER]
+        if self.extra:
+            lines.append(f"extra {base64.b64encode(self.extra).decode()}")
+        lines.append(f"index {self.index}")
         lines += [base64.b64encode(one).decode() for one in self.hashes]
         return "\n".join(lines) + f"\n\n{self.checkpoint}"
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a ``.tlog-proof`` file; extra data, which nothing authenticates, is ignored.
+        """Read a ``.tlog-proof`` file; nothing authenticates its extra data.
 
         Raises:
             ProofInvalidError: it is none.
@@ -49,14 +57,15 @@ class InclusionProof:
         lines = head.split("\n")
         if not gap or lines.pop(0) != _HEADER:
             raise ProofInvalidError("not a tlog-proof of version 1")
+        extra = b""
         if lines and lines[0].startswith("extra "):
-            lines.pop(0)
+            extra = _decoded(lines.pop(0).removeprefix("extra "))
         if not lines or not lines[0].startswith("index ") or len(lines) > 1 + _MOST_HASHES:
             raise ProofInvalidError("the proof names no index, or too many hashes")
         try:
             index = read_number(lines[0].removeprefix("index "))
             hashes = tuple(read_hash(line) for line in lines[1:])
-            return cls(index, hashes, SignedNote.parse(note))
+            return cls(index, hashes, SignedNote.parse(note), extra)
         except NoteInvalidError as problem:
             raise ProofInvalidError(problem.detail) from None
 
@@ -115,3 +124,10 @@ class InclusionProof:
         line = f"\u2014 {key.name} {base64.b64encode(key_id + signature).decode()}"
         text = Checkpoint(key.name, size, root).text
         return cls(index, hashes, SignedNote(text, (line,)))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise ProofInvalidError("the extra data is no base64") from None
