@@ -13,7 +13,7 @@ MATCHERS := .venv-matchers/.installed
 SIZES ?= 100000 1000000
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test tamper-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -112,6 +112,9 @@ kill-test: install assets ## Kill application and scheduler at thirty moments of
 
 chain-test: install ## Thirty daily statements of two accounts: each one taken out, swapped, repeated, altered
 	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/integration/test_continuity.py
+
+tamper-test: install ## A thousand places of each kind tampered with in an export of 10,000 entries
+	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/integration/test_tampering.py tests/integration/test_proof_of_packages.py
 
 fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties

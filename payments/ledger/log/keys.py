@@ -57,8 +57,11 @@ def rotate_key(
 
 
 def endorsement(old: SignerKey, new: SignerKey) -> str:
-    """The note by which a key names the one that follows; both sign it."""
-    text = f"{old.name}\nnext key {new.verifier()}\n"
+    """The note by which a key names the one that follows; both sign it.
+
+    Its text is the log's name, ``key OLD`` and ``next key NEW``, a line each.
+    """
+    text = f"{old.name}\nkey {old.verifier()}\nnext key {new.verifier()}\n"
     return str(SignedNote(text, (old.sign(text), new.sign(text))))
 
 
