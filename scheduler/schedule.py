@@ -15,8 +15,8 @@ from scheduler import jobs
 from scheduler.context import JobContext
 from scheduler.exporting import write_exports
 from scheduler.fetching import fetch_statements
-from scheduler.rechecking import draw_last_month
 from scheduler.publishing import publish_log, verify_log
+from scheduler.rechecking import draw_last_month
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
 
 _logger = logging.getLogger(__name__)

@@ -115,7 +115,7 @@ def test_entries_of_an_old_database_are_queued_by_the_migration(
     post_many(engine, 3, clock=clock, day=business_day(clock()))
     append_all(engine, clock=clock)
     with engine.begin() as connection:
-        command.downgrade(migrations._config(connection=connection), "0008")
+        command.downgrade(migrations._config(connection=connection), "0009")
     post_many(engine, 2, clock=clock, day=business_day(clock()), start=3)
     migrations.migrate(engine)
     assert append_all(engine, clock=clock) == 5
