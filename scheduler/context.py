@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy.engine import Engine
 
+from adapters.witnesses import post_checkpoint
 from core.clock import Clock
 from core.crypto import Vault
 from core.outbox import MessageKind, OutboxMessage
@@ -59,3 +60,4 @@ class JobContext:
     checkpoint_file: Path
     log_origin: str
     export_days: int = 7
+    post_checkpoint: Callable[[str, bytes], tuple[int, str]] = post_checkpoint

@@ -20,6 +20,7 @@ APPEND_ONLY = {
     "log_entry": [("seq",), ("entry_id", "kind")],
     "log_tile": [("level", "place")],
     "log_checkpoint": [("id",)],
+    "log_cosignature": [("checkpoint_id", "verifier")],
 }
 # Tables of which only some columns may change; these are evidence. Then every unique key.
 EVIDENCE = {
@@ -45,7 +46,7 @@ def downgrade() -> None:
     """Take it back, and with it the log: a new one could not claim to go on with it."""
     sqlite = op.get_bind().dialect.name == "sqlite"
     op.execute("DROP TRIGGER journal_entry_queued" + ("" if sqlite else " ON journal_entry"))
-    for table in ("log_checkpoint", "log_key", "log_tile", "log_salt", "log_entry", "log_queue"):
+    for table in ("log_cosignature", "log_witness", "log_checkpoint", "log_key", "log_tile", "log_salt", "log_entry", "log_queue"):
         op.drop_table(table)
     if not sqlite:
         for function in ("queue_entry", "queue_erasure", "refuse_gap"):
@@ -107,6 +108,25 @@ def _tables() -> None:
         sa.Column("note", _text(), nullable=False),
         sa.Column("signed_at", core.db.UtcDateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_log_checkpoint")),
+    )
+    op.create_table(
+        "log_witness",
+        sa.Column("verifier", _text(), nullable=False),
+        sa.Column("url", _text(), nullable=False),
+        sa.Column("added_at", core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("verifier", name=op.f("pk_log_witness")),
+    )
+    op.create_table(
+        "log_cosignature",
+        sa.Column("checkpoint_id", _text(), nullable=False),
+        sa.Column("verifier", _text(), nullable=False),
+        sa.Column("line", _text(), nullable=False),
+        sa.Column("at", core.db.UtcDateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["checkpoint_id"], ["log_checkpoint.id"],
+            name=op.f("fk_log_cosignature_checkpoint_id_log_checkpoint"),
+        ),
+        sa.PrimaryKeyConstraint("checkpoint_id", "verifier", name=op.f("pk_log_cosignature")),
     )
     op.create_index(op.f("ix_log_checkpoint_size"), "log_checkpoint", ["size"], unique=False)
 

@@ -14,6 +14,7 @@ _GROUPS: Final = {
     "recheck": ("app.cli.recheck", "Blind re-checks of matches, and how often they are wrong."),
     "refunds": ("app.cli.refunds", "List refunds, and fetch payment orders for banks."),
     "ledger": ("app.cli.ledger", "Export, verify and prove the books."),
+    "witness": ("app.cli.witness", "Sign heads of other offices' logs; have ours signed."),
     "users": ("app.cli.users", "Accounts of staff and keys of portals."),
     "fees": ("app.cli.fees", "Import procedures and their fees."),
     "gateways": ("app.cli.gateways", "Contracts, secrets and checks of the rails."),

@@ -32,6 +32,7 @@ NAMES = {
     "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
     "publish_log": marked("Sign the public log of the books"),
+    "collect_cosignatures": marked("Have witnesses sign the public log"),
     "verify_log": marked("Hold the whole log against the books"),
     "write_exports": marked("Write exports for auditors"),
 }

@@ -8,6 +8,7 @@ from typing import Final
 
 from sqlmodel import Session, col, select
 
+from payments.ledger.log.cosigning import cosigned_note
 from payments.ledger.log.keys import list_keys
 from payments.ledger.log.models import LeafKind, LogEntry, LogSalt
 from payments.ledger.log.signing import find_checkpoint
@@ -38,7 +39,8 @@ def write_proof(session: Session, wanted: BookRange, folder: Path) -> None:
         return
     proof = folder / FOLDER
     proof.mkdir()
-    (proof / "checkpoint").write_text(last.note, encoding="utf-8", newline="\n")
+    note = str(cosigned_note(session, last))
+    (proof / "checkpoint").write_text(note, encoding="utf-8", newline="\n")
     keys = [{"key": key.verifier, "endorsement": key.endorsement} for key in list_keys(session)]
     write_json(proof / "keys.json", keys)
     write_json(

@@ -21,7 +21,7 @@ from payments.channels import Channel, Rail
 from payments.gateway_models import CreditNotice, CreditState
 from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
-from payments.ledger.log.models import LogCheckpoint, LogKey, LogTile
+from payments.ledger.log.models import LogCheckpoint, LogCosignature, LogKey, LogTile
 from payments.ledger.log.sequencer import append_waiting
 from payments.ledger.models import AccountingPeriod
 from payments.models import PaymentOrder, Refund, Remittance
@@ -137,7 +137,8 @@ def _fill(session: Session, clock: FrozenClock) -> None:
     session.add_all([
         LogTile(level=7, place=0, hashes=b"x", root=b"y"),
         LogKey(origin="o", verifier="v", sealed=b"s", created_by="a", created_at=now),
-        LogCheckpoint(size=1, root="r", note="n", signed_at=now),
+        LogCheckpoint(id="lgc_1", size=1, root="r", note="n", signed_at=now),
+        LogCosignature(checkpoint_id="lgc_1", verifier="v", line="l", at=now),
     ])  # fmt: skip
     session.flush()
 

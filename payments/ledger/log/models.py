@@ -97,3 +97,24 @@ class LogCheckpoint(SQLModel, table=True):
     root: str
     note: str
     signed_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class LogWitness(SQLModel, table=True):
+    """Another office that is asked to sign the heads of the log; ``verifier`` is its key."""
+
+    __tablename__ = "log_witness"
+
+    verifier: str = Field(primary_key=True)
+    url: str
+    added_at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))
+
+
+class LogCosignature(SQLModel, table=True):
+    """The signature line by which a witness says that it saw a head, and that it goes on."""
+
+    __tablename__ = "log_cosignature"
+
+    checkpoint_id: str = Field(primary_key=True, foreign_key="log_checkpoint.id")
+    verifier: str = Field(primary_key=True)
+    line: str
+    at: datetime = Field(sa_column=Column(UtcDateTime, nullable=False))

@@ -6,9 +6,9 @@ from sqlmodel import Session, select
 
 from payments.errors import EntryNotLoggedError
 from payments.ledger.log.content import read_contents
+from payments.ledger.log.cosigning import cosigned_note
 from payments.ledger.log.leaves import canonical
 from payments.ledger.log.models import LeafKind, LogEntry, LogSalt
-from payments.ledger.log.notes import SignedNote
 from payments.ledger.log.proofs import InclusionProof
 from payments.ledger.log.signing import find_checkpoint
 from payments.ledger.log.stored import StoredTree
@@ -33,7 +33,7 @@ def prove_entry(session: Session, entry_id: str) -> InclusionProof:
     salt = session.get(LogSalt, entry_id)
     if salt is not None:
         opened |= {"person": content.person, "person_salt": salt.salt}
-    note = SignedNote.parse(last.note)
+    note = cosigned_note(session, last)
     hashes = StoredTree(session).prove_inclusion(row.seq, last.size)
     return InclusionProof(row.seq, tuple(hashes), note, canonical(opened).encode())
 
