@@ -26,6 +26,7 @@ from app.pages import (
     refunds,
     signing_in,
     statements,
+    transparency,
 )
 from app.pages.rendering import ASSETS
 from core.clock import Clock, utc_now
@@ -36,7 +37,7 @@ from scheduler.runs import RunOutcome, latest_runs
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
-    statements, layouts, jobs, auditor, book_exports, admin,
+    statements, layouts, jobs, auditor, book_exports, admin, transparency,
 )  # fmt: skip
 
 health = APIRouter()

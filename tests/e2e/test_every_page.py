@@ -64,6 +64,7 @@ PAGES: dict[str, dict[str, str]] = {
         "bill-refunded": "/bills/{refunded}",
         "receipt": "/payments/{payment}/receipt",
         "receipt-named": "/receipts/{token}",
+        "transparency": "/transparency",
         "missing": "/nowhere",
         "sign-in": "/staff/sign-in",
     },

@@ -1,5 +1,7 @@
 """Signed notes, checkpoints and proofs as files."""
 
+from dataclasses import replace
+
 import pytest
 
 from payments.errors import NoteInvalidError, ProofInvalidError
@@ -98,11 +100,14 @@ def test_a_proof_goes_through_its_file_and_its_short_form() -> None:
     keys = [OTHER.verifier(), KEY.verifier()]
     for copy in (
         InclusionProof.parse(str(proof)),
-        InclusionProof.parse(str(proof).replace("index", "extra AAAA\nindex", 1)),
+        replace(InclusionProof.parse(str(replace(proof, extra=b"opens it"))), extra=b""),
         InclusionProof.from_short(proof.short(KEY.verifier()), keys),
     ):
         assert copy == proof
         assert copy.check(b"3", keys) == checkpoint
+    assert "\nextra b3BlbnMgaXQ=\nindex 3\n" in str(replace(proof, extra=b"opens it"))
+    with pytest.raises(ProofInvalidError, match="no base64"):
+        InclusionProof.parse(str(proof).replace("index", "extra !\nindex", 1))
     assert len(proof.short(KEY.verifier())) == 121 + 32 * len(proof.hashes)
 
 
