@@ -13,7 +13,7 @@ MATCHERS := .venv-matchers/.installed
 SIZES ?= 100000 1000000
 AXE := tests/e2e/node_modules/.package-lock.json
 
-.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-matching accuracy matchers check lint types imports migrations kill-test chain-test close-test fuzz clean
+.PHONY: help install assets demo test quick gateway-table statement-table statement-differential bench-notices bench-statements bench-exports bench-log bench-matching accuracy matchers check lint types imports migrations kill-test chain-test close-test tamper-test fuzz clean
 
 help: ## Print this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -72,6 +72,9 @@ bench-statements: install ## How fast and small statements are read and imported
 bench-exports: install ## Time and memory of exports for auditors, beside COPY and pyarrow alone
 	@$(RUN)/python -m benchmarks.exports $(BENCH)
 
+bench-log: install ## A million leaves of the public log, beside hashing the same bytes flat
+	@$(RUN)/python -m benchmarks.log $(BENCH)
+
 bench-matching: install $(MATCHERS) ## How fast and small the matcher is, beside the floor, a naive cascade and others (SIZES=10000000)
 	@$(RUN)/python -m benchmarks.matching.race --sizes $(SIZES) $(BENCH)
 
@@ -115,6 +118,9 @@ chain-test: install ## Thirty daily statements of two accounts: each one taken o
 
 close-test: install ## Close a day of 20,000 payments with three breaks and a late file, on both databases
 	@$(RUN)/python -m pytest -q -s tests/integration/test_close_of_a_day.py --close-payments=20000
+
+tamper-test: install ## A thousand places of each kind tampered with in an export of 10,000 entries
+	@$(RUN)/python -m pytest -q -m "slow or not slow" tests/integration/test_tampering.py tests/integration/test_proof_of_packages.py
 
 fuzz: install ## Long seeded fuzz of the readers
 	@$(RUN)/python -m pytest -q -m slow tests/contracts tests/properties

@@ -7,6 +7,7 @@ import app.auth.models  # noqa: F401
 import core.audit
 import core.outbox  # noqa: F401
 import payments.gateway_models
+import payments.ledger.log.models
 import payments.ledger.models
 import payments.models  # noqa: F401
 import reconciliation.auditing.models

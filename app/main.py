@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app import errors
@@ -31,30 +30,40 @@ from app.pages import (
     reports,
     signing_in,
     statements,
+    transparency,
 )
 from app.pages.rendering import ASSETS
 from core.clock import Clock, utc_now
+from core.db import reading
 from core.settings import Settings
 from scheduler.context import JobContext
+from scheduler.runs import RunOutcome, latest_runs
 
 PAGES = (
     citizen, signing_in, officer, mismatches, decisions, rechecks, refunds, payment_orders,
     remittances, clearing, closing, statements, layouts, jobs, auditor, book_exports,
-    reports, admin,
+    reports, admin, transparency,
 )  # fmt: skip
 
 health = APIRouter()
 
+LOG_JOBS = ("publish_log", "verify_log")
+
 
 @health.get("/healthz", include_in_schema=False)
 def answer_health(engine: EngineDep) -> JSONResponse:
-    """Say whether the application can serve: it runs and reaches its database."""
+    """Say whether the application can serve: it runs and reaches its database.
+
+    ``log`` says whether the public log of the books could be signed and held against them when
+    that was last tried; pages are served either way.
+    """
     try:
-        with engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
+        with reading(engine) as session:
+            runs = latest_runs(session, LOG_JOBS)
     except SQLAlchemyError:
         return JSONResponse({"status": "database unreachable"}, status_code=503)
-    return JSONResponse({"status": "ok"})
+    failed = sorted(run.detail for run in runs.values() if run.outcome is RunOutcome.FAILED)
+    return JSONResponse({"status": "ok", "log": failed[0].partition(" ")[0] if failed else "ok"})
 
 
 def create_app(

@@ -41,6 +41,11 @@ def new_token(byte_count: int = 32) -> str:
     return secrets.token_urlsafe(byte_count)
 
 
+def new_salt() -> bytes:
+    """Return 32 random bytes that make a hash of something short unguessable."""
+    return secrets.token_bytes(32)
+
+
 def random_below(limit: int) -> int:
     """Return an unpredictable integer in ``[0, limit)``."""
     return secrets.randbelow(limit)

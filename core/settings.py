@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
     watched_folder: Path | None = None
     export_days: int = Field(default=7, ge=1, le=90)
+    log_origin: str = Field(default="", pattern=r"^[^\s+]*$")
+    checkpoint_path: Path | None = None
 
     endpoints: dict[str, str] = Field(default_factory=dict)
 
@@ -96,6 +98,16 @@ class Settings(BaseSettings):
     def database(self) -> str:
         """The database URL; the embedded SQLite file under ``var_dir`` unless one is set."""
         return self.database_url or f"sqlite:///{self.var_dir.resolve() / 'doisoat.db'}"
+
+    @property
+    def log_name(self) -> str:
+        """What the public log of the books is called from its first checkpoint on."""
+        return self.log_origin or f"{urlsplit(self.base_url).netloc}/books"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where the last checkpoint of the log is kept outside the database."""
+        return self.checkpoint_path or self.var_dir / "checkpoint"
 
     @property
     def clock_file(self) -> Path:

@@ -233,3 +233,38 @@ class RemittanceNotPossibleError(ConflictError):
 
     code = "P060"
     title = "This remittance is not possible"
+
+
+class NoteInvalidError(InputUnusableError):
+    """A signed note, checkpoint or verifier key is malformed, or its signature is not its own."""
+
+    code = "P070"
+    title = "Not a note that this key signed"
+
+
+class ProofInvalidError(InputUnusableError):
+    """A proof is malformed, or does not show what it is held to show."""
+
+    code = "P071"
+    title = "The proof does not hold"
+
+
+class LogForkedError(DoisoatError):
+    """The log is not what was signed before: nothing is signed until somebody has looked."""
+
+    code = "P072"
+    title = "The log contradicts a checkpoint that was signed"
+
+
+class EntryIncompleteError(DoisoatError):
+    """Entries have fewer transfers than they were made with, and so are not in the log."""
+
+    code = "P073"
+    title = "Entries are not whole and wait for the log"
+
+
+class EntryNotLoggedError(NotFoundError):
+    """There is no such entry, or no checkpoint covers it yet."""
+
+    code = "P074"
+    title = "No checkpoint covers this entry yet"

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from sqlalchemy.engine import Engine
 
+from adapters.witnesses import post_checkpoint
 from core.clock import Clock
 from core.crypto import Vault
 from core.outbox import MessageKind, OutboxMessage
@@ -56,4 +57,7 @@ class JobContext:
     senders: Mapping[MessageKind, Sender]
     scratch: Path
     exports: Path
+    checkpoint_file: Path
+    log_origin: str
     export_days: int = 7
+    post_checkpoint: Callable[[str, bytes], tuple[int, str]] = post_checkpoint

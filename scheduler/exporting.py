@@ -1,6 +1,7 @@
 """Writes the exports that auditors asked for, and removes their files after their days."""
 
 import fcntl
+import logging
 import shutil
 import time
 from datetime import datetime, timedelta
@@ -22,7 +23,9 @@ from reconciliation.auditing.requests import (
 )
 from scheduler.context import JobContext
 from scheduler.jobs import each
+from scheduler.publishing import append_log, sign_log
 
+_logger = logging.getLogger(__name__)
 PROGRESS_SECONDS: Final = 1.0
 """How often progress is written down, so that a page can show it."""
 
@@ -50,6 +53,7 @@ def _write(context: JobContext, export: BookExport) -> None:
     folder = context.exports / export.id
     _clear(context, export.id)
     try:
+        _bring_log_up(context)
         with reading(context.engine) as session:
             about = write_package(
                 session,
@@ -69,6 +73,15 @@ def _write(context: JobContext, export: BookExport) -> None:
     with transaction(context.engine) as session:
         keep = timedelta(days=context.export_days)
         record_ready(session, export.id, about, archive, keep=keep, clock=context.clock)
+
+
+def _bring_log_up(context: JobContext) -> None:
+    """Have the newest entries in a checkpoint; a log that cannot be signed stops no export."""
+    try:
+        append_log(context)
+        sign_log(context)
+    except DoisoatError:
+        _logger.exception("an export is written under the checkpoint before")
 
 
 def _clear(context: JobContext, export_id: str) -> None:

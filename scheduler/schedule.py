@@ -15,8 +15,10 @@ from scheduler import jobs
 from scheduler.context import JobContext
 from scheduler.exporting import write_exports
 from scheduler.fetching import fetch_statements
+from scheduler.publishing import publish_log, verify_log
 from scheduler.rechecking import draw_last_month
 from scheduler.runs import SCHEDULE, JobRun, RunOutcome, insert_once, last_due
+from scheduler.witnessing import collect_cosignatures
 
 _logger = logging.getLogger(__name__)
 _EPOCH: Final = datetime(2020, 1, 1, tzinfo=VIETNAM).astimezone(UTC)
@@ -53,6 +55,9 @@ JOBS: Final = (
     Job("reconcile", timedelta(minutes=15), jobs.reconcile),
     Job("draw_rechecks", timedelta(days=1), draw_last_month, after=timedelta(hours=2)),
     Job("forget_calls", timedelta(days=1), jobs.forget_calls, after=timedelta(hours=3)),
+    Job("publish_log", timedelta(minutes=5), publish_log),
+    Job("collect_cosignatures", timedelta(minutes=5), collect_cosignatures, slow=True),
+    Job("verify_log", timedelta(days=1), verify_log, after=timedelta(hours=2), slow=True),
     Job("write_exports", timedelta(seconds=30), write_exports, slow=True),
     Job("send_messages", timedelta(seconds=30), jobs.send_messages),
 )

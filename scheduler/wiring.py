@@ -57,6 +57,8 @@ def make_context(settings: Settings) -> JobContext:
         senders=build_senders(settings, clock),
         scratch=scratch_folder(settings),
         exports=exports_folder(settings),
+        checkpoint_file=settings.checkpoint_file,
+        log_origin=settings.log_name,
         export_days=settings.export_days,
     )
 

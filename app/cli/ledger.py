@@ -1,4 +1,4 @@
-"""``doisoat ledger``: export the books and verify that they hold."""
+"""``doisoat ledger``: export the books, verify that they hold, and prove it by their log."""
 
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that --help stays quick
 from __future__ import annotations
@@ -8,11 +8,14 @@ from typing import Annotated
 import typer
 
 from app.cli.ledger_export import export
+from app.cli.ledger_log import checkpoint, key, prove, rotate_key, verify_log
 
 app = typer.Typer(name="ledger", no_args_is_help=True)
 
 
 app.command()(export)
+for _log_command in (checkpoint, prove, key, rotate_key, verify_log):
+    app.command(name=_log_command.__name__.replace("_", "-"))(_log_command)
 
 
 @app.command()

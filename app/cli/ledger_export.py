@@ -12,6 +12,8 @@ import typer
 if TYPE_CHECKING:
     from datetime import date
 
+    from scheduler.context import JobContext
+
 FORMATS = ("datapackage", "parquet", "xlsx", "jsonl", "hledger", "beancount")
 
 
@@ -37,6 +39,7 @@ def export(
         raise typer.BadParameter(f"--format is one of {', '.join(FORMATS)}")
     days = _day(first), _day(last)
     context = open_context()
+    _bring_log_up(context)
     try:
         with reading(context.engine) as session:
             wanted = book_range(session, *days, scope="/", today=business_day(context.clock()))
@@ -52,6 +55,18 @@ def export(
             f"debits {total['debit_minor']:,} = credits {total['credit_minor']:,}"
             f" {total['currency']} (minor units)"
         )
+
+
+def _bring_log_up(context: JobContext) -> None:
+    """Have the newest entries in a checkpoint; a log that cannot be signed stops no export."""
+    from core.errors import DoisoatError
+    from scheduler.publishing import append_log, sign_log
+
+    try:
+        append_log(context)
+        sign_log(context)
+    except DoisoatError as problem:
+        print(f"doisoat: not signed: {problem.code} {problem.detail}", file=sys.stderr)
 
 
 def _day(text: str) -> date | None:

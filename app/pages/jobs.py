@@ -30,6 +30,9 @@ NAMES = {
     "reconcile": marked("Compare records with the evidence"),
     "forget_calls": marked("Delete old records of calls to channels"),
     "send_messages": marked("Send messages"),
+    "publish_log": marked("Sign the public log of the books"),
+    "collect_cosignatures": marked("Have witnesses sign the public log"),
+    "verify_log": marked("Hold the whole log against the books"),
     "write_exports": marked("Write exports for auditors"),
 }
 """What the jobs are called; a job that is new here is shown by its own name."""

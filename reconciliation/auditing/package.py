@@ -10,6 +10,7 @@ from reconciliation.auditing.books import BookRange, Books, Progress
 from reconciliation.auditing.datapackage import write_datapackage
 from reconciliation.auditing.folder import whole_folder, write_manifest
 from reconciliation.auditing.journals import write_beancount, write_hledger
+from reconciliation.auditing.log_files import write_proof
 from reconciliation.auditing.models import Format
 from reconciliation.auditing.runs import write_runs
 from reconciliation.auditing.text_tables import write_jsonl_books
@@ -42,11 +43,10 @@ WRITERS: Final[Mapping[Format, BookWriter]] = {
     Format.BEANCOUNT: write_beancount,
 }
 
-ATTACHMENTS: Final[tuple[Attachment, ...]] = (write_runs,)
+ATTACHMENTS: Final[tuple[Attachment, ...]] = (write_runs, write_proof)
 """What every package carries beside the books, whatever its format.
 
-The one place to add to: checkpoint, proofs and the verifier go here. The manifest lists and
-hashes whatever lies in the folder.
+The one place to add to. The manifest lists and hashes whatever lies in the folder.
 """
 
 

@@ -38,7 +38,7 @@ PRESCRIBED = {"add_exception_handler", "exception_handler", "on_conflict_do_noth
 # Tables whose rows are no facts: they may be corrected, forgotten or counted on.
 MUTABLE = {
     "api_client", "book_export", "collecting_account", "gateway_exchange", "gateway_secret",
-    "idempotency_record", "job_run", "login_attempt",
+    "idempotency_record", "job_run", "log_queue", "log_salt", "log_witness", "login_attempt",
     "merchant", "narrative_rule", "office", "outbox_message", "procedure", "provider_contract",
     "scheduler_lease", "source_mark", "staff_session", "staff_user", "statement_source",
 }  # fmt: skip

@@ -97,6 +97,7 @@ def portal(engine: Engine, clock: FrozenClock, tmp_path: Path) -> Iterator[Porta
         engine=engine, clock=clock, vault=VAULT, gateways=FakeGateways(gateway),  # type: ignore[arg-type]
         statements=None, settlements=None, sources={}, open_source=open_source,  # type: ignore[arg-type]
         senders={}, scratch=tmp_path, exports=tmp_path / "exports",
+        checkpoint_file=tmp_path / "checkpoint", log_origin="books.example/log",
     )  # fmt: skip
     settings = Settings(environment=Environment.TEST, var_dir=tmp_path)
     app = create_app(settings, context, passwords=quick_passwords())

@@ -51,6 +51,7 @@ ANYBODY = ""
 PAGES: dict[str, dict[str, str]] = {
     ANYBODY: {
         "home": "/",
+        "transparency": "/transparency",
         "home-no-code": "/find?code=",
         "home-unknown": "/find?code=MC0000000000",
         "found": "/find?code={dossier}",
@@ -64,6 +65,7 @@ PAGES: dict[str, dict[str, str]] = {
         "bill-refunded": "/bills/{refunded}",
         "receipt": "/payments/{payment}/receipt",
         "receipt-named": "/receipts/{token}",
+        "transparency": "/transparency",
         "missing": "/nowhere",
         "sign-in": "/staff/sign-in",
     },

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from sqlalchemy import UniqueConstraint, text
+from sqlalchemy import Integer, UniqueConstraint, text
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel, select
@@ -22,6 +22,8 @@ from payments.channels import Channel, Rail
 from payments.gateway_models import CreditNotice, CreditState
 from payments.inbox import record_gateway_event
 from payments.ledger.balances import broken_rules
+from payments.ledger.log.models import LogCheckpoint, LogCosignature, LogKey, LogTile
+from payments.ledger.log.sequencer import append_waiting
 from payments.ledger.models import AccountingPeriod
 from payments.models import PaymentOrder, Refund, Remittance, RemittanceOrder
 from reconciliation.closing import DayClose
@@ -139,6 +141,14 @@ def _fill(session: Session, clock: FrozenClock) -> None:
     if session.exec(select(FrozenInput)).first() is None:
         session.add(FrozenInput(sha256=sha256_hex(b""), content=b""))
     session.flush()
+    append_waiting(session, clock=clock)
+    session.add_all([
+        LogTile(level=7, place=0, hashes=b"x", root=b"y"),
+        LogKey(origin="o", verifier="v", sealed=b"s", created_by="a", created_at=now),
+        LogCheckpoint(id="lgc_1", size=1, root="r", note="n", signed_at=now),
+        LogCosignature(checkpoint_id="lgc_1", verifier="v", line="l", at=now),
+    ])  # fmt: skip
+    session.flush()
 
 
 @pytest.fixture
@@ -163,6 +173,11 @@ def _refused(engine: Engine, *attacks: str, first: str = "SELECT 1") -> None:
 
 def _columns(table: str) -> list[str]:
     return [column.name for column in SQLModel.metadata.tables[table].columns]
+
+
+def _changed(table: str, column: str) -> str:
+    numbers = isinstance(SQLModel.metadata.tables[table].columns[column].type, Integer)
+    return f"{column} = -7" if numbers else f"{column} = 'forged'"
 
 
 KEYS_OF = APPEND_ONLY | {table: keys for table, (_, keys) in EVIDENCE.items()}
@@ -203,7 +218,8 @@ def test_the_migration_knows_every_unique_key_of_the_tables_it_protects() -> Non
 
 def test_rows_are_neither_changed_nor_deleted(filled: Engine) -> None:
     firsts = {table: keys[0][0] for table, keys in KEYS_OF.items()}
-    _refused(filled, *(f"UPDATE \"{table}\" SET {name} = 'x'" for table, name in firsts.items()))  # noqa: S608
+    updates = [f'UPDATE "{table}" SET {_changed(table, one)}' for table, one in firsts.items()]  # noqa: S608
+    _refused(filled, *updates)
     _refused(filled, *(f'DELETE FROM "{table}"' for table in PROTECTED))  # noqa: S608
 
 
@@ -220,7 +236,7 @@ def test_an_upsert_does_not_pass_as_an_insert(filled: Engine) -> None:
         names = ", ".join(_columns(table))
         attacks.append(
             f'INSERT INTO "{table}" ({names}) SELECT {names} FROM "{table}" WHERE true LIMIT 1'  # noqa: S608
-            f" ON CONFLICT ({', '.join(keys[0])}) DO UPDATE SET {keys[0][0]} = 'forged'"
+            f" ON CONFLICT ({', '.join(keys[0])}) DO UPDATE SET {_changed(table, keys[0][0])}"
         )
     _refused(filled, *attacks)
 
@@ -316,7 +332,8 @@ def test_sqlite_replaces_no_row_by_its_rowid(stranger: sqlite3.Connection) -> No
     for table in PROTECTED:
         names = _columns(table)
         values = ", ".join(f"{name} || 'x'" if "id" in name or name in {
-            "number", "year", "version", "token", "code", "sha256", "day", "event_key", "line_key",
+            "number", "year", "seq", "level", "place", "verifier",
+            "version", "token", "code", "sha256", "day", "event_key", "line_key",
             "statement_key",
             "bill_reference", "merchant_reference", "applied_key", "refund_reference", "reference",
             "report_id", "mismatch_key"} else name for name in names)  # fmt: skip

@@ -156,4 +156,5 @@ def a_context(
         statements=StatementFileParser(), settlements=SettlementFileParser(),
         sources=sources or {}, open_source=open_with or open_source,
         senders=senders or {}, scratch=scratch, exports=scratch / "exports",
+        checkpoint_file=scratch / "checkpoint", log_origin="books.example/log",
     )  # fmt: skip

@@ -96,6 +96,7 @@ def build_site(engine: Engine, folder: Path, **given: object) -> Site:
         statements=StatementFileParser(saved=SavedLayouts(engine)),
         settlements=SettlementFileParser(), sources={}, open_source=open_source,
         senders={}, scratch=folder / "scratch", exports=folder / "exports",
+        checkpoint_file=folder / "checkpoint", log_origin="books.example/log",
     )  # fmt: skip
     with transaction(engine) as session:
         city = a_city(session)

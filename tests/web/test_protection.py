@@ -9,7 +9,9 @@ from sqlmodel import select
 from app.auth.models import StaffSession
 from app.errors import PROBLEM
 from core.db import reading, transaction
+from payments.ledger.log.kept import keep
 from payments.models import Payment
+from scheduler.schedule import get_job, run_now
 from tests.factories import a_bill
 from tests.web.conftest import Site
 
@@ -142,4 +144,15 @@ def test_a_missing_page_is_a_page_for_people_and_a_problem_for_programs(site: Si
 
 
 def test_health_says_whether_the_database_answers(site: Site) -> None:
-    assert site.visitor().get("/healthz").json() == {"status": "ok"}
+    assert site.visitor().get("/healthz").json() == {"status": "ok", "log": "ok"}
+
+
+def test_health_says_that_the_log_of_the_books_could_not_be_signed(site: Site) -> None:
+    context, job = site.app.state.context, get_job("publish_log")
+    keep(context.checkpoint_file, "damaged")
+    run_now(context, job, requested_by="test")
+    assert site.visitor().get("/healthz").json() == {"status": "ok", "log": "P072"}
+    context.checkpoint_file.unlink()
+    site.clock.advance(minutes=1)
+    run_now(context, job, requested_by="test")
+    assert site.visitor().get("/healthz").json() == {"status": "ok", "log": "ok"}
