@@ -51,7 +51,6 @@ ANYBODY = ""
 PAGES: dict[str, dict[str, str]] = {
     ANYBODY: {
         "home": "/",
-        "transparency": "/transparency",
         "home-no-code": "/find?code=",
         "home-unknown": "/find?code=MC0000000000",
         "found": "/find?code={dossier}",
