@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.auth.errors import CrossSiteRequestError
 from app.auth.passwords import Passwords
 from app.auth.sessions import SignedIn, get_signed_in
-from app.i18n import LANGUAGE_COOKIE, Words, choose_language
+from app.i18n import LANGUAGE_COOKIE, Words, choose_language, offered_languages
 from core.actors import Permission
 from core.clock import Clock
 from core.db import reading, transaction
@@ -87,11 +87,12 @@ ClientAddress = Annotated[str, Depends(client_address)]
 
 
 def reader_words(request: Request) -> Words:
-    """Return the words of the reader's language."""
+    """Return the words of the reader's language, of those that the page is written in."""
     language = choose_language(
         request.query_params.get("lang"),
         request.cookies.get(LANGUAGE_COOKIE),
         request.headers.get("accept-language", ""),
+        offered_languages(request.url.path),
     )
     return Words(language)
 

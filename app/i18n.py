@@ -1,7 +1,7 @@
 """The reader's language: which one it is, its words, and how it writes money and dates."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -11,6 +11,7 @@ from gettext import GNUTranslations
 from pathlib import Path
 from typing import Final
 
+from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -29,11 +30,30 @@ class Language(StrEnum):
 
     VIETNAMESE = "vi"
     ENGLISH = "en"
+    FRENCH = "fr"
+    CHINESE = "zh"
+
+
+PAGE_LANGUAGES: Final = (Language.VIETNAMESE, Language.ENGLISH)
+"""What every page is written in, also those of staff."""
+
+CITIZEN_LANGUAGES: Final = tuple(Language)
+"""What the citizen's pages, receipts and e-mails are written in."""
+
+_STAFF: Final = "/staff"
+
+
+def offered_languages(path: str) -> tuple[Language, ...]:
+    """Return the languages of the page at ``path``."""
+    staff = path == _STAFF or path.startswith(f"{_STAFF}/")
+    return PAGE_LANGUAGES if staff else CITIZEN_LANGUAGES
 
 
 LANGUAGE_NAMES: Final[Mapping[Language, str]] = {
     Language.VIETNAMESE: "Tiếng Việt",
     Language.ENGLISH: "English",
+    Language.FRENCH: "Français",
+    Language.CHINESE: "简体中文",
 }
 """Each language in its own words, for the link that changes to it."""
 
@@ -60,20 +80,25 @@ def load_catalogue(language: Language) -> GNUTranslations:
     return GNUTranslations(compiled)
 
 
-def choose_language(asked: str | None, remembered: str | None, accepted: str) -> Language:
+def choose_language(
+    asked: str | None,
+    remembered: str | None,
+    accepted: str,
+    offered: Collection[Language] = PAGE_LANGUAGES,
+) -> Language:
     """Return the language for a reader: asked for by ``?lang=``, then remembered, then accepted.
 
     ``accepted`` is an Accept-Language header (RFC 9110, section 12.5.4); a language that is
-    not offered is passed over, and Vietnamese is what remains.
+    not ``offered`` is passed over, and Vietnamese is what remains.
     """
     for wish in (asked, remembered):
-        if wish in set(Language):
+        if wish is not None and wish in offered:
             return Language(wish)
     ranked = sorted(
         (_ranked(item, position) for position, item in enumerate(accepted.split(","))), reverse=True
     )
     for quality, _, name in ranked:
-        if quality > 0 and name in set(Language):
+        if quality > 0 and name in offered:
             return Language(name)
     return Language.VIETNAMESE
 
@@ -106,8 +131,23 @@ class Words:
         return text % {"number": self.number(number), **values}
 
     def pick(self, vietnamese: str, english: str) -> str:
-        """Return the data's text in this language; names of offices and fees come in both."""
-        return (english or vietnamese) if self.language is Language.ENGLISH else vietnamese
+        """Return the data's text for this reader: names of offices and fees come in two languages.
+
+        There are no French and Chinese names; their readers are shown the English one.
+        """
+        return vietnamese if self.language is Language.VIETNAMESE else english or vietnamese
+
+    def legal_name(self, vietnamese: str, english: str) -> str:
+        """Return the data's text and, for French and Chinese readers, the Vietnamese one beside it.
+
+        That one is the legal name: it can be shown to an office.
+        """
+        shown = self.pick(vietnamese, english)
+        return (
+            shown
+            if self.language in PAGE_LANGUAGES or shown == vietnamese
+            else (f"{shown} ({vietnamese})")
+        )
 
     def number(self, value: int) -> str:
         """Write a whole number with this language's grouping."""
@@ -122,14 +162,18 @@ class Words:
         )
 
     def money(self, value: Money) -> str:
-        """Write an amount: ``1.234.000 ₫`` or ``USD 12,50``, in English ``VND 1,234,000``."""
+        """Write an amount: ``1.234.000 ₫``, ``VND 1,234,000``, ``1,234,000越南盾``."""
         whole, _, fraction = value.decimal.partition(".")
         digits = format_decimal(abs(int(whole)), locale=self.language.value)
         if fraction:
-            digits += ("." if self.language is Language.ENGLISH else ",") + fraction
+            digits += (
+                "." if self.language in {Language.ENGLISH, Language.CHINESE} else ","
+            ) + fraction
         sign = "\N{MINUS SIGN}" if value.amount_minor < 0 else ""
-        if self.language is Language.VIETNAMESE and value.currency is Currency.VND:
-            return f"{sign}{digits}{NON_BREAKING}₫"
+        if self.language is Language.FRENCH:
+            return f"{sign}{digits}{NON_BREAKING}{value.currency}"
+        if value.currency is Currency.VND and self.language in _DONG:
+            return f"{sign}{digits}{_DONG[self.language]}"
         return f"{sign}{value.currency}{NON_BREAKING}{digits}"
 
     def minor(self, amount_minor: int, currency: str = Currency.VND.value) -> str:
@@ -139,21 +183,30 @@ class Words:
         return f"{currency} {amount_minor}"
 
     def day(self, value: date | None) -> str:
-        """Write a calendar day: ``06/11/2026`` or ``6 November 2026``."""
+        """Write a calendar day: ``06/11/2026``, ``6 November 2026``, ``2026年11月6日``."""
         if value is None:
             return "–"
-        if self.language is Language.ENGLISH:
-            return f"{value.day} {_ENGLISH_MONTHS[value.month - 1]} {value.year}"
-        return f"{value:%d/%m/%Y}"
+        if self.language is Language.VIETNAMESE:
+            return f"{value:%d/%m/%Y}"
+        text = format_date(value, _DAY_PATTERNS[self.language], locale=self.language.value)
+        first = self.language is Language.FRENCH and value.day == 1
+        return text.replace("1 ", "1er ", 1) if first else text
 
     def instant(self, value: datetime | None) -> str:
-        """Write an instant in Vietnam's time: ``14:05 06/11/2026``, in English day first."""
+        """Write an instant in Vietnam's time: ``14:05 06/11/2026``, elsewhere the day first."""
         if value is None:
             return "–"
         local = value.astimezone(VIETNAM)
-        if self.language is Language.ENGLISH:
-            return f"{self.day(local.date())}, {local:%H:%M}"
-        return f"{local:%H:%M} {self.day(local.date())}"
+        day = self.day(local.date())
+        match self.language:
+            case Language.VIETNAMESE:
+                return f"{local:%H:%M} {day}"
+            case Language.FRENCH:
+                return f"{day} à {local.hour}{NON_BREAKING}h{NON_BREAKING}{local:%M}"
+            case Language.CHINESE:
+                return f"{day} {local:%H:%M}"
+            case _:
+                return f"{day}, {local:%H:%M}"
 
     def duration(self, value: timedelta) -> str:
         """Write how long: whole days, else hours, else minutes."""
@@ -165,7 +218,14 @@ class Words:
         return self.count("%(number)s minute", "%(number)s minutes", seconds // _SECONDS_A_MINUTE)
 
 
-_ENGLISH_MONTHS: Final = (
-    "January", "February", "March", "April", "May", "June",
-    "July", "August", "September", "October", "November", "December",
-)  # fmt: skip
+_DONG: Final[Mapping[Language, str]] = {
+    Language.VIETNAMESE: f"{NON_BREAKING}₫",
+    Language.CHINESE: "越南盾",
+}
+"""How dong are named after the digits, where a language does not write the code."""
+
+_DAY_PATTERNS: Final[Mapping[Language, str]] = {
+    Language.ENGLISH: "d MMMM y",
+    Language.FRENCH: "d MMMM y",
+    Language.CHINESE: "y年M月d日",
+}

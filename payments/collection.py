@@ -312,7 +312,7 @@ def _tell_paid(
                 "bill_reference": bill.bill_reference,
                 "receipt_number": receipt.number,
                 "receipt_token": receipt.token,
-                "title": bill.title_en if bill.language == "en" else bill.title_vi,
+                "title": _title(bill),
                 "amount_minor": receipt.amount_minor,
                 "currency": receipt.currency.value,
                 "language": bill.language,
@@ -320,6 +320,16 @@ def _tell_paid(
             dedupe_key=f"receipt:{receipt.id}",
             clock=clock,
         )
+
+
+def _title(bill: Bill) -> str:
+    """What was paid for: in English where the payer reads no Vietnamese, with the legal name.
+
+    Names of procedures exist in two languages; a French or Chinese reader is shown both.
+    """
+    if bill.language == "vi" or not bill.title_en:
+        return bill.title_vi
+    return bill.title_en if bill.language == "en" else f"{bill.title_en} ({bill.title_vi})"
 
 
 def _tell_portal(session: Session, bill: Bill, topic: str, cause: str, clock: Clock) -> None:

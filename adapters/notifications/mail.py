@@ -14,6 +14,8 @@ _TIMEOUT_SECONDS: Final = 20
 _SUBJECT: Final = {
     "vi": "Biên nhận thanh toán {bill_reference}",
     "en": "Payment receipt {bill_reference}",
+    "fr": "Reçu de paiement {bill_reference}",
+    "zh": "缴款收据 {bill_reference}",
 }
 _BODY: Final = {
     "vi": (
@@ -30,7 +32,29 @@ _BODY: Final = {
         "See and download the receipt: {link}\n\n"
         "This message was sent automatically; please do not reply.\n"
     ),
+    "fr": (
+        "Nous avons reçu {amount} pour\N{NO-BREAK SPACE}: {title}\n"
+        "Avis de paiement\N{NO-BREAK SPACE}: {bill_reference}\n"
+        "Numéro du reçu\N{NO-BREAK SPACE}: {receipt_number}\n\n"
+        "Consulter et télécharger le reçu\N{NO-BREAK SPACE}: {link}\n\n"
+        "Ce message est envoyé automatiquement, merci de ne pas y répondre.\n"
+    ),
+    "zh": (
+        "我们已收到{amount}，缴费事项：{title}\n"
+        "缴费单：{bill_reference}\n"
+        "收据编号：{receipt_number}\n\n"
+        "查看并下载收据：{link}\n\n"
+        "本邮件由系统自动发送，请勿回复。\n"
+    ),
 }
+
+_MARKS: Final = {
+    "vi": (".", ","),
+    "en": (",", "."),
+    "fr": ("\N{NARROW NO-BREAK SPACE}", ","),
+    "zh": (",", "."),
+}
+"""What stands between groups of three digits and before decimals."""
 
 
 class MailSender:
@@ -63,7 +87,7 @@ class MailSender:
 
     def _compose(self, message: OutboxMessage) -> EmailMessage:
         facts = message.payload
-        language = "en" if facts.get("language") == "en" else "vi"
+        language = facts["language"] if facts.get("language") in _SUBJECT else "vi"
         words = {key: " ".join(str(value).split()) for key, value in facts.items()}
         words["amount"] = _amount(facts["amount_minor"], Currency(facts["currency"]), language)
         words["link"] = f"{self._base_url}/receipts/{facts['receipt_token']}?lang={language}"
@@ -78,6 +102,6 @@ class MailSender:
 
 def _amount(minor: int, currency: Currency, language: str) -> str:
     whole, _, cents = Money(minor, currency).decimal.partition(".")
-    group, point = (",", ".") if language == "en" else (".", ",")
+    group, point = _MARKS[language]
     grouped = f"{int(whole):,}".replace(",", group)
     return f"{grouped}{point + cents if cents else ''} {currency}"

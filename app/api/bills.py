@@ -48,7 +48,7 @@ class BillIn(BaseModel):
     payer_email: Annotated[
         str, Field(max_length=254, pattern=r"^$|^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$")
     ] = ""
-    language: str = Field(default="vi", pattern="^(vi|en)$")
+    language: str = Field(default="vi", pattern="^(vi|en|fr|zh)$")
     portal_reference: Text = Field(default="", max_length=100)
     exemption_reason: Text = Field(default="", max_length=500)
 

@@ -1,6 +1,6 @@
 """Gathers every message of templates, pages, errors and reasons, and updates catalogues."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -10,7 +10,8 @@ from babel.messages.catalog import Catalog, Message
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po, write_po
 
-from app.i18n import LANGUAGE_NAMES, Language
+from app.i18n import LANGUAGE_NAMES, PAGE_LANGUAGES, Language
+from app.pages import labels
 from core.errors import DoisoatError
 from reconciliation.matching.reasons import ENGLISH
 
@@ -30,6 +31,24 @@ _KEYWORDS: Final = {
     "count": (1, 2),
 }
 
+_CITIZEN_SOURCES: Final = (
+    "i18n.py",
+    "pages/citizen.py",
+    "pages/receipt_pdf.py",
+    "pages/receipts.py",
+    "pages/refund_steps.py",
+    "pages/rendering.py",
+    "pages/standing.py",
+    "templates/error.html",
+    "templates/layout.html",
+    "templates/parts.html",
+    "templates/citizen/",
+)
+"""Where the citizen's door says something, beside the names of states and the titles of errors."""
+
+_CITIZEN_ERRORS: Final = ("core.errors", "payments.errors", "app.auth.errors")
+"""Whose titles can stand on a page that a citizen asked for."""
+
 _EMPTY_HEADERS: Final = (
     '"POT-Creation-Date', '"PO-Revision-Date', '"Generated-By', '"Last-Translator',
     '"Report-Msgid-Bugs-To', '"Language-Team', '"Project-Id-Version',
@@ -38,10 +57,21 @@ _EMPTY_HEADERS: Final = (
 
 def gather() -> Catalog:
     """Return all messages that pages can show, in English, sorted by their text."""
-    found: dict[str, str | tuple[str, str]] = {}
-    for message in (*_from_source(), *_titles(), *ENGLISH.values()):
-        key = message if isinstance(message, str) else message[0]
-        found[key] = message
+    titles = (kind.title for kind in _errors())
+    return _catalogue([*(said for _, said in _from_source()), *titles, *ENGLISH.values()])
+
+
+def gather_for(language: Language) -> Catalog:
+    """Return what is said in a language: all of it, or what the citizen's door can say."""
+    if language in PAGE_LANGUAGES:
+        return gather()
+    said = [one for place, one in _from_source() if place.startswith(_CITIZEN_SOURCES)]
+    titles = [kind.title for kind in _errors() if kind.__module__ in _CITIZEN_ERRORS]
+    return _catalogue([*said, *labels.citizen_messages(), *titles])
+
+
+def _catalogue(messages: Iterable[str | tuple[str, str]]) -> Catalog:
+    found = {one if isinstance(one, str) else one[0]: one for one in messages}
     catalogue = Catalog(project="doisoat", charset="utf-8")
     for key in sorted(found):
         catalogue.add(found[key])
@@ -56,7 +86,7 @@ def updated(known: Catalog, language: Language) -> Catalog:
         charset="utf-8",
         fuzzy=False,
     )
-    for message in gather():
+    for message in gather_for(language):
         if not message.id:
             continue
         before = known.get(message.id)
@@ -83,7 +113,8 @@ def write_catalogue(path: Path, catalogue: Catalog) -> None:
     path.write_text("".join(kept), encoding="utf-8")
 
 
-def _from_source() -> Iterator[str | tuple[str, str]]:
+def _from_source() -> Iterator[tuple[str, str | tuple[str, str]]]:
+    """Yield the file, from this package on, and the message."""
     found = extract_from_dir(
         APP,
         method_map=_METHODS,
@@ -98,12 +129,13 @@ def _from_source() -> Iterator[str | tuple[str, str]]:
             }
         ),
     )
-    for _, _, message, _, _ in found:
-        yield message if isinstance(message, str) else (message[0], message[1])
+    for place, _, message, _, _ in found:
+        said = message if isinstance(message, str) else (message[0], message[1])
+        yield place, said
 
 
-def _titles() -> Iterator[str]:
-    """Yield the title of every error there is, whatever this process has imported before."""
+def _errors() -> Iterator[type[DoisoatError]]:
+    """Yield every kind of error there is, whatever this process has imported before."""
     for package in map(import_module, _PACKAGES):
         for module in walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
@@ -111,7 +143,7 @@ def _titles() -> Iterator[str]:
     waiting = [DoisoatError]
     while waiting:
         kind = waiting.pop()
-        yield kind.title
+        yield kind
         waiting += kind.__subclasses__()
 
 

@@ -28,6 +28,7 @@ from app.dependencies import (
 from app.i18n import Words, marked
 from app.pages import labels
 from app.pages.receipt_pdf import ReceiptFacts, receipt_pdf
+from app.pages.receipts import receipt_text
 from app.pages.rendering import render
 from app.pages.standing import standing_of
 from core.clock import Clock, business_day
@@ -44,10 +45,10 @@ from payments.errors import (
     PaymentNotFoundError,
     ReceiptNotFoundError,
 )
-from payments.models import FeeBearer, Payment, Receipt
-from payments.queries import BillView, PaymentView
-from payments.receipts import refund_that_voided
+from payments.models import FeeBearer, Payment
+from payments.queries import BillView, PaymentView, ReceiptView
 from payments.states import MAY_STILL_COLLECT, PAYABLE, BillStatus, PaymentStatus
+from reconciliation.queries import bank_lines_of_payment
 
 router = APIRouter()
 PortalReference = Annotated[str, Query(alias="MaThamChieu", max_length=40)]
@@ -301,8 +302,8 @@ def send_qr(payment_id: str, session: ReadSession, download: str = "") -> Respon
 @router.get("/payments/{payment_id}/receipt")
 def show_copy(request: Request, payment_id: str, words: WordsDep, session: ReadSession) -> Response:
     """Show the receipt of a payment without the payer's name."""
-    view, receipt = _copy(session, payment_id)
-    return _receipt_page(request, words, view, receipt, named=False)
+    view = _copy(session, payment_id)
+    return _receipt_page(request, words, session, view, named=False)
 
 
 @router.get("/payments/{payment_id}/receipt.pdf")
@@ -310,83 +311,65 @@ def send_copy(
     payment_id: str, words: WordsDep, session: ReadSession, settings: SettingsDep
 ) -> Response:
     """Send the receipt of a payment as PDF without the payer's name."""
-    view, receipt = _copy(session, payment_id)
-    return _receipt_file(words, settings, view, receipt, named=False)
+    view = _copy(session, payment_id)
+    return _receipt_file(words, settings, session, view, named=False)
 
 
 @router.get("/receipts/{token}")
 def show_receipt(request: Request, token: str, words: WordsDep, session: ReadSession) -> Response:
     """Show the receipt that a secret address names; a voided one says so."""
     pdf = token.endswith(".pdf")
-    view, receipt = _named(session, token.removesuffix(".pdf"))
+    view = queries.find_receipt_view(session, token.removesuffix(".pdf"))
+    if view is None:
+        raise ReceiptNotFoundError
     if pdf:
-        return _receipt_file(words, request.app.state.settings, view, receipt, named=True)
-    return _receipt_page(request, words, view, receipt, named=True)
+        return _receipt_file(words, request.app.state.settings, session, view, named=True)
+    return _receipt_page(request, words, session, view, named=True)
 
 
-def _copy(session: ReadSession, payment_id: str) -> tuple[PaymentView, Receipt]:
-    view = queries.get_payment_view(session, payment_id)
-    if view.receipt is None:
+def _copy(session: ReadSession, payment_id: str) -> ReceiptView:
+    view = queries.find_standing_receipt(session, payment_id)
+    if view is None:
         raise ReceiptNotFoundError
-    return view, view.receipt
-
-
-def _named(session: ReadSession, token: str) -> tuple[PaymentView, Receipt]:
-    found = queries.find_payment_of_receipt(session, token)
-    if found is None:
-        raise ReceiptNotFoundError
-    return found
+    return view
 
 
 def _receipt_page(
-    request: Request, words: Words, view: PaymentView, receipt: Receipt, *, named: bool
+    request: Request, words: Words, session: ReadSession, view: ReceiptView, *, named: bool
 ) -> Response:
-    address = f"{_receipt_path(view, receipt, named=named)}.pdf"
+    bank = bank_lines_of_payment(session, view.paid.payment.id)
     return render(
         request,
         words,
         "citizen/receipt.html",
         view=view,
-        receipt=receipt,
-        named=named,
-        pdf_address=address,
-        void_reason=_void_reason(receipt, words),
-    )
-
-
-def _void_reason(receipt: Receipt, words: Words) -> str:
-    if receipt.voided_at is None:
-        return ""
-    since = words.instant(receipt.voided_at)
-    if refund := refund_that_voided(receipt):
-        return words.say(
-            "This receipt is void since %(time)s: money went back by refund %(refund)s.",
-            time=since,
-            refund=refund,
-        )
-    return words.say(
-        "This receipt is void since %(time)s: the money was taken back by the payer's bank.",
-        time=since,
+        text=receipt_text(view, bank, words, named=named),
+        pdf_address=f"{_receipt_path(view, named=named)}.pdf?lang={words.language.value}",
     )
 
 
 def _receipt_file(
-    words: Words, settings: Settings, view: PaymentView, receipt: Receipt, *, named: bool
+    words: Words, settings: Settings, session: ReadSession, view: ReceiptView, *, named: bool
 ) -> Response:
+    bank = bank_lines_of_payment(session, view.paid.payment.id)
     facts = ReceiptFacts(
-        view=view,
-        receipt=receipt,
-        named=named,
-        address=settings.base_url + _receipt_path(view, receipt, named=named),
+        text=receipt_text(view, bank, words, named=named),
+        demonstration=view.paid.demonstration,
+        address=settings.base_url + _receipt_path(view, named=named),
         city=words.pick(settings.city_name_vi, settings.city_name_en),
     )
-    name = f"receipt-{receipt.number}.pdf"
+    name = f"receipt-{view.receipt.number}.pdf"
     return Response(
         receipt_pdf(facts, words),
         media_type="application/pdf",
-        headers={"content-disposition": f'inline; filename="{name}"'},
+        headers={
+            "content-disposition": f'inline; filename="{name}"',
+            "content-language": words.language.value,
+            "vary": "Accept-Language, Cookie",
+        },
     )
 
 
-def _receipt_path(view: PaymentView, receipt: Receipt, *, named: bool) -> str:
-    return f"/receipts/{receipt.token}" if named else f"/payments/{view.payment.id}/receipt"
+def _receipt_path(view: ReceiptView, *, named: bool) -> str:
+    token, payment = view.receipt.token, view.paid.payment
+    return f"/receipts/{token}" if named else f"/payments/{payment.id}/receipt"

@@ -1,6 +1,6 @@
 """What the states and types of the domain are called on pages, as messages to be translated."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -337,3 +337,15 @@ RAIL_HINTS: Final[Mapping[Rail, str]] = {
     Rail.NATIONAL_PORTAL: m("On the payment page of the National Public Service Portal."),
 }
 """One line that helps to choose a way to pay."""
+
+CITIZEN_KINDS: Final[tuple[type[StrEnum], ...]] = (
+    Channel, Rail, FeeKind, BillStatus, PaymentStatus, RefundStatus, ReceiptStatus,
+)  # fmt: skip
+"""The kinds of states and types whose names a citizen's page can show."""
+
+
+def citizen_messages() -> Iterator[str]:
+    """Yield the messages of this module that a citizen's page can show."""
+    for kind in CITIZEN_KINDS:
+        yield from _NAMES[kind].values()
+    yield from RAIL_HINTS.values()

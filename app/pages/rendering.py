@@ -21,7 +21,7 @@ from jinja2 import (
 from jinja2.utils import missing
 
 from app.auth.sessions import SignedIn
-from app.i18n import LANGUAGE_COOKIE, LANGUAGE_NAMES, Language, Words
+from app.i18n import LANGUAGE_COOKIE, LANGUAGE_NAMES, Language, Words, offered_languages
 from app.pages import labels
 from app.pages.listing import page_items
 from app.pages.presentation import FOR_TEMPLATES
@@ -95,6 +95,7 @@ def render(
             _=words.say,
             count=words.count,
             pick=words.pick,
+            legal_name=words.legal_name,
             money=words.money,
             minor=words.minor,
             number=words.number,
@@ -137,6 +138,6 @@ def _language_links(request: Request, current: Language) -> list[dict[str, str]]
             "name": LANGUAGE_NAMES[language],
             "href": f"{path}?{urlencode([*kept, ('lang', language.value)])}",
         }
-        for language in Language
+        for language in offered_languages(path)
         if language is not current
     ]

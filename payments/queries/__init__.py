@@ -8,7 +8,6 @@ from payments.queries.attempts import (
     ChannelSum,
     PaymentView,
     find_attempt,
-    find_payment_of_receipt,
     get_payment_view,
     list_gateway_events,
     list_in_doubt,
@@ -37,6 +36,7 @@ from payments.queries.messages import (
     list_audit,
     list_messages,
 )
+from payments.queries.receipts import ReceiptView, find_receipt_view, find_standing_receipt
 from payments.queries.refunds import (
     Orderable,
     OrderView,
@@ -78,6 +78,7 @@ __all__ = [
     "Orderable",
     "Page",
     "PaymentView",
+    "ReceiptView",
     "RefundView",
     "RemittanceView",
     "account_in",
@@ -85,7 +86,8 @@ __all__ = [
     "find_attempt",
     "find_bills",
     "find_message",
-    "find_payment_of_receipt",
+    "find_receipt_view",
+    "find_standing_receipt",
     "get_bill_view",
     "get_payment_order",
     "get_payment_view",

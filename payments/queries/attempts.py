@@ -92,14 +92,6 @@ def find_attempt(session: Session, merchant_reference: str) -> Payment | None:
     ).first()
 
 
-def find_payment_of_receipt(session: Session, token: str) -> tuple[PaymentView, Receipt] | None:
-    """Return the payment a receipt's secret address names, and the receipt, voided or not."""
-    receipt = session.exec(select(Receipt).where(Receipt.token == token)).first()
-    if receipt is None:
-        return None
-    return get_payment_view(session, receipt.payment_id), receipt
-
-
 def list_receipts(session: Session, payment_id: str) -> list[Receipt]:
     """Return all receipts of a payment, also the voided ones."""
     query = select(Receipt).where(Receipt.payment_id == payment_id).order_by(col(Receipt.issued_at))

@@ -49,6 +49,7 @@ from reconciliation.queries.today import (
 from reconciliation.queries.trail import (
     MatchView,
     Trail,
+    bank_lines_of_payment,
     payments_of_line,
     search_lines,
     trail_of_payment,
@@ -69,6 +70,7 @@ __all__ = [
     "PaymentEvidence",
     "Trail",
     "ageing",
+    "bank_lines_of_payment",
     "count_by_type",
     "count_files",
     "count_lines_of_day",

@@ -108,6 +108,18 @@ def trail_of_payment(session: Session, payment_id: str, *, scope: str) -> Trail:
     )
 
 
+def bank_lines_of_payment(session: Session, payment_id: str) -> list[StatementLine]:
+    """Return the bank's credits that show a payment's money: its own, or its provider's payout."""
+    matches = _follow_matches(session, [(ItemKind.PAYMENT.value, payment_id)])
+    lines = {i.item_id for m in matches for i in m.items if i.item_kind is ItemKind.BANK}
+    query = select(StatementLine).where(
+        col(StatementLine.id).in_(lines), StatementLine.amount_minor > 0
+    )
+    return list(
+        session.exec(query.order_by(col(StatementLine.booking_date), col(StatementLine.id)))
+    )
+
+
 def _follow_matches(session: Session, start: Sequence[tuple[str, str]]) -> list[MatchView]:
     """Follow active matches from items to their counterparts, layer by layer."""
     found: dict[str, MatchView] = {}

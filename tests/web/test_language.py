@@ -1,4 +1,4 @@
-"""Vietnamese and English from the start: what is chosen, and that nothing is left untranslated."""
+"""Every page in Vietnamese and English, the citizen's in French and Chinese too: without a gap."""
 
 import re
 from html.parser import HTMLParser
@@ -8,8 +8,16 @@ import pytest
 from babel.messages.catalog import Catalog
 from jinja2 import Environment
 
-from app.i18n import LOCALES, Language, Words, choose_language
-from app.locales.catalogues import gather, is_translated, read_catalogue
+from app.i18n import (
+    CITIZEN_LANGUAGES,
+    LOCALES,
+    PAGE_LANGUAGES,
+    Language,
+    Words,
+    choose_language,
+    offered_languages,
+)
+from app.locales.catalogues import gather_for, is_translated, read_catalogue
 from app.pages.deeds import deed
 from core.audit import AuditEvent
 from core.clock import utc_now
@@ -32,22 +40,44 @@ def _catalogue(language: Language) -> Catalog:
 def test_every_message_is_translated_and_none_is_left_over(language: Language) -> None:
     catalogue = _catalogue(language)
     present = {message.id for message in catalogue if message.id}
-    wanted = {message.id for message in gather() if message.id}
+    wanted = {message.id for message in gather_for(language) if message.id}
     assert present == wanted, "run python -m app.locales"
     assert [m.id for m in catalogue if m.id and not is_translated(m)] == []
 
 
-def test_translations_keep_every_place_of_their_message() -> None:
-    for message in _catalogue(Language.VIETNAMESE):
+@pytest.mark.parametrize("language", CITIZEN_LANGUAGES)
+def test_translations_keep_every_place_of_their_message(language: Language) -> None:
+    for message in _catalogue(language):
         one = message.id if isinstance(message.id, str) else message.id[-1]
         said = message.string if isinstance(message.string, str) else message.string[-1]
         if message.id:
             assert sorted(PLACES.findall(one)) == sorted(PLACES.findall(said)), one
 
 
-def test_vietnamese_says_something_else_than_english_but_for_names() -> None:
-    same = {m.id for m in _catalogue(Language.VIETNAMESE) if m.id and m.id == m.string}
-    assert same <= {"VNPay", "SHA-256", "Menu"}
+@pytest.mark.parametrize(
+    ("language", "alike"),
+    [
+        (Language.VIETNAMESE, {"VNPay", "SHA-256", "Menu"}),
+        (Language.FRENCH, {"VNPay", "Dossier", "Pages", "Total"}),
+        (Language.CHINESE, {"VNPay"}),
+    ],
+)
+def test_a_language_says_something_else_than_english_but_for_names(
+    language: Language, alike: set[str]
+) -> None:
+    said = _catalogue(language)
+    same = {m.id for m in said if m.id and isinstance(m.id, str) and m.id == m.string}
+    assert same <= alike
+
+
+def test_french_sets_its_high_punctuation_off_by_a_space_that_does_not_break() -> None:
+    said = [str(m.string) for m in _catalogue(Language.FRENCH) if m.id]
+    assert [text for text in said if re.search(r"(?<!\u00a0)[;?!:](?!//)", text)] == []
+
+
+def test_chinese_is_punctuated_as_chinese() -> None:
+    said = [str(m.string) for m in _catalogue(Language.CHINESE) if m.id]
+    assert [text for text in said if re.search(r"[\u4e00-\u9fff][,;:?!]", text)] == []
 
 
 class _Shown(HTMLParser):
@@ -104,6 +134,52 @@ def test_the_language_asked_for_wins_then_the_remembered_then_the_accepted(
     assert choose_language(asked, remembered, accepted) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "offered"),
+    [
+        ("/", CITIZEN_LANGUAGES),
+        ("/receipts/x", CITIZEN_LANGUAGES),
+        ("/staffing", CITIZEN_LANGUAGES),
+        ("/staff", PAGE_LANGUAGES),
+        ("/staff/sign-in", PAGE_LANGUAGES),
+    ],
+)
+def test_the_citizens_door_opens_in_four_languages(
+    path: str, offered: tuple[Language, ...]
+) -> None:
+    assert offered_languages(path) == offered
+    expected = "fr" if Language.FRENCH in offered else "vi"
+    assert choose_language(None, None, "fr-FR,fr;q=0.9", offered) == expected
+    assert choose_language("zh", "vi", "en", offered) == ("zh" if len(offered) > 2 else "vi")
+
+
+@pytest.mark.parametrize(
+    ("language", "title"),
+    [("fr", "Trouver mon avis de paiement"), ("zh", "查找缴费单"), ("vi", "Tìm khoản thu")],
+)
+def test_the_start_page_speaks_the_readers_language(site: Site, language: str, title: str) -> None:
+    answer = site.visitor(f"{language};q=0.9, en;q=0.5").get("/")
+    assert f'<html lang="{language}"' in answer.text
+    assert answer.headers["content-language"] == language
+    assert title in answer.text
+    assert answer.text.count("hreflang=") == 3
+
+
+def test_staff_pages_stay_in_two_languages_and_forget_nothing(site: Site) -> None:
+    client = site.signed_in("officer1", "zh-CN")
+    client.get("/?lang=zh")
+    page = client.get("/staff").text
+    assert '<html lang="vi"' in page
+    assert page.count("hreflang=") == 1
+    assert '<html lang="zh"' in client.get("/").text
+
+
+def test_an_address_of_nothing_says_so_in_french_and_chinese(site: Site) -> None:
+    assert "Introuvable" in site.visitor("fr").get("/nowhere").text
+    assert "未找到" in site.visitor("zh").get("/nowhere").text
+    assert "该网址无对应缴款" in site.visitor("zh").get("/payments/none").text
+
+
 def test_a_language_asked_for_is_remembered(site: Site) -> None:
     client = site.visitor("vi")
     assert 'lang="vi"' in client.get("/").text
@@ -127,6 +203,15 @@ def test_a_bill_is_in_the_readers_language_with_its_way_of_writing_money(site: S
     assert "Registration of a birth" in english
     assert "VND\xa083,000" in english
     assert "7 November 2026" in english
+    french = site.visitor("fr").get(f"/bills/{reference}").text
+    chinese = site.visitor("zh").get(f"/bills/{reference}").text
+    assert "83\N{NARROW NO-BREAK SPACE}000\xa0VND" in french
+    assert "7 novembre 2026" in french
+    assert "83,000越南盾" in chinese
+    assert "2026年11月7日" in chinese
+    for page in (french, chinese):
+        assert "Civil status charge (Lệ phí hộ tịch)" in page
+        assert "Registration of a birth" in page
 
 
 def test_words_count_in_both_languages() -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 from fastapi.testclient import TestClient
 from lxml import etree
-from sqlmodel import select
+from sqlmodel import col, select
 
 from core.audit import AuditEvent
 from core.db import reading, transaction
@@ -246,7 +246,20 @@ def test_a_receipt_says_that_a_refund_made_it_void(site: Site) -> None:
         record_refund_outcome(session, refund, read_notice(said), clock=site.clock)
     page = site.visitor().get(f"/receipts/{token}").text
     assert f"money went back by refund {_refund(site).refund_reference}" in page
-    assert "VND\xa075,000" in site.visitor().get(f"/payments/{payment_id}/receipt").text
+    with reading(site.engine) as session:
+        old, new = session.exec(
+            select(Receipt.number)
+            .where(Receipt.payment_id == payment_id)
+            .order_by(col(Receipt.number))
+        ).all()
+    assert f"It is replaced by receipt {new}." in page
+    assert "VND\xa083,000" in page
+    assert "VND\xa075,000" not in page.partition("Total")[2]
+    standing = site.visitor().get(f"/payments/{payment_id}/receipt").text
+    assert f"This receipt replaces receipt {old}, which is void." in standing
+    assert "Seventy-five thousand Vietnamese dong" in standing
+    assert "VND\xa075,000" in standing.partition("Total")[2]
+    assert "Waived" in standing
 
 
 def test_the_form_starts_from_what_the_bank_told_of_the_payer(site: Site) -> None:

@@ -1,28 +1,24 @@
-"""The parts that pages are made of: labels, reasons, standing, passwords, receipt."""
+"""The parts that pages are made of: labels, reasons, standing, passwords."""
 
 import re
-import struct
 from datetime import UTC, date, datetime, timedelta
 from itertools import product
-from pathlib import Path
 
 import pytest
 from starlette.datastructures import Headers
 
 from app.auth.errors import SignInBusyError, UserInvalidError
 from app.auth.passwords import MAX_LENGTH, MIN_LENGTH, Passwords
-from app.i18n import LOCALES, Language, Words
-from app.locales.catalogues import read_catalogue
+from app.i18n import Language, Words
 from app.middleware import is_cross_site, pay_page_origins
 from app.pages import labels
 from app.pages.listing import page_items
 from app.pages.reasons import reason_of
-from app.pages.receipt_pdf import FONTS, ReceiptFacts, receipt_data, receipt_pdf
 from app.pages.standing import standing_of
 from core.money import Currency
 from core.settings import Settings
 from payments.channels import Rail
-from payments.models import Bill, CollectingAccount, Office, OfficeKind, Payment, Receipt
+from payments.models import Bill, CollectingAccount, Office, OfficeKind, Payment
 from payments.queries import Page, PaymentView
 from payments.states import BillStatus, PaymentStatus
 from reconciliation.matching.reasons import ENGLISH
@@ -184,50 +180,3 @@ def test_a_long_list_shows_first_last_and_near_parts() -> None:
     items = page_items(Page([], 10, 500), str)
     shown = [item.get("number", "…") for item in items]
     assert shown == ["1", "…", "9", "10", "11", "…", "20"]
-
-
-def _facts(*, named: bool) -> ReceiptFacts:
-    view = _view(PaymentStatus.SUCCEEDED, bill_status=BillStatus.PAID)
-    receipt = Receipt(
-        number="MC0000000000-1", token="t", bill_id="b", payment_id="p", amount_minor=1000,
-        issued_at=NOW, currency=Currency.VND,
-    )  # fmt: skip
-    return ReceiptFacts(view, receipt, named, "https://own.example/receipts/t", "Móng Cái")
-
-
-def test_a_receipt_is_a_tagged_pdf_and_names_the_payer_only_where_told() -> None:
-    assert receipt_pdf(_facts(named=True), VI).startswith(b"%PDF-1.")
-    assert "Nguyễn Thị Ánh Tuyết" in str(receipt_data(_facts(named=True), VI))
-    assert "Nguyễn Thị Ánh Tuyết" not in str(receipt_data(_facts(named=False), VI))
-
-
-def test_the_fonts_of_the_receipt_hold_every_letter_that_is_used() -> None:
-    if not FONTS.exists():
-        pytest.skip("the page assets are not built: npm ci && npm run build in app/static")
-    catalogue = read_catalogue(LOCALES / "vi/LC_MESSAGES/messages.po", Language.VIETNAMESE)
-    used = set("".join(str(message.string) for message in catalogue)) | set(
-        "ĂÂĐÊÔƠƯăâđêôơưÁÀẢÃẠẤẦẨẪẬẮẰẲẴẶÉÈẺẼẸẾỀỂỄỆÍÌỈĨỊÓÒỎÕỌỐỒỔỖỘỚỜỞỠỢÚÙỦŨỤỨỪỬỮỰÝỲỶỸỴ₫"
-    )
-    for font in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"):
-        letters = _letters_of(FONTS / font)
-        assert {one for one in used if one.isprintable() and ord(one) not in letters} == set()
-
-
-def _letters_of(path: Path) -> set[int]:
-    """The code points of a TrueType font, from its cmap subtable of format 4 (OpenType 1.9)."""
-    data = path.read_bytes()
-    tables = {
-        data[at : at + 4]: struct.unpack_from(">I", data, at + 8)[0]
-        for at in range(12, 12 + 16 * struct.unpack_from(">H", data, 4)[0], 16)
-    }
-    start = tables[b"cmap"]
-    letters: set[int] = set()
-    for number in range(struct.unpack_from(">H", data, start + 2)[0]):
-        table = start + struct.unpack_from(">I", data, start + 4 + 8 * number + 4)[0]
-        if struct.unpack_from(">H", data, table)[0] == 4:
-            count = struct.unpack_from(">H", data, table + 6)[0] // 2
-            ends = struct.unpack_from(f">{count}H", data, table + 14)
-            starts = struct.unpack_from(f">{count}H", data, table + 16 + 2 * count)
-            for first, last in zip(starts, ends, strict=True):
-                letters |= set(range(first, last + 1))
-    return letters

@@ -39,10 +39,10 @@ GOLDEN = {
     2_000_300: ("Hai triệu không nghìn ba trăm đồng", "Two million three hundred Vietnamese dong",
                 "Deux millions trois cents dongs vietnamiens", "贰佰万零叁佰越南盾整"),
     1_234_567: ("Một triệu hai trăm ba mươi bốn nghìn năm trăm sáu mươi bảy đồng",
-                "One million two hundred and thirty-four thousand five hundred and sixty-seven "
-                "Vietnamese dong",
-                "Un million deux cent trente-quatre mille cinq cent soixante-sept dongs "
-                "vietnamiens", "壹佰贰拾叁万肆仟伍佰陆拾柒越南盾整"),
+                ("One million two hundred and thirty-four thousand five hundred and sixty-seven "
+                 "Vietnamese dong"),
+                ("Un million deux cent trente-quatre mille cinq cent soixante-sept dongs "
+                 "vietnamiens"), "壹佰贰拾叁万肆仟伍佰陆拾柒越南盾整"),
     10_000_000_000: ("Mười tỷ đồng", "Ten billion Vietnamese dong",
                      "Dix milliards de dongs vietnamiens", "壹佰亿越南盾整"),
     2_300_000_000_000: ("Hai nghìn ba trăm tỷ đồng",
@@ -61,8 +61,10 @@ def test_amounts_as_people_write_them(number: int) -> None:
     assert said == GOLDEN[number]
 
 
-VI = dict(zip("không một hai ba bốn năm sáu bảy tám chín mốt lăm".split(), [*range(10), 1, 5],
-              strict=True))  # fmt: skip
+VI = {
+    "không": 0, "một": 1, "hai": 2, "ba": 3, "bốn": 4, "năm": 5, "sáu": 6, "bảy": 7, "tám": 8,
+    "chín": 9, "mốt": 1, "lăm": 5,
+}  # fmt: skip
 ZH = {digit: value for value, digit in enumerate("零壹贰叁肆伍陆柒捌玖")}
 
 

@@ -5,6 +5,7 @@ import email.policy
 import ssl
 from collections.abc import Iterator
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -87,6 +88,27 @@ def test_a_receipt_arrives_in_the_payers_language(server: Controller, mailbox: M
     assert "https://fees.example/receipts/tok?lang=vi" in text
     assert "1,083,000 VND for:" in english.get_content()
     assert "/receipts/tok?lang=en" in english.get_content()
+
+
+GOLDEN = Path(__file__).parents[3] / "golden" / "mail"
+
+
+@pytest.mark.parametrize("language", ["vi", "en", "fr", "zh"])
+def test_a_receipt_says_what_its_golden_text_says(
+    server: Controller, mailbox: Mailbox, language: str
+) -> None:
+    a_sender(server).send(a_message(language=language), None)
+    (mail,) = mailbox.mails
+    golden = (GOLDEN / f"receipt.{language}.txt").read_text(encoding="utf-8")
+    text = mail.get_content().replace("\r\n", "\n")
+    assert f"{mail['Subject']}\n\n{text}" == golden
+
+
+def test_a_language_nobody_wrote_is_vietnamese(server: Controller, mailbox: Mailbox) -> None:
+    a_sender(server).send(a_message(language="xx"), None)
+    (mail,) = mailbox.mails
+    assert mail["Subject"] == "Biên nhận thanh toán MCABC"
+    assert "?lang=vi" in mail.get_content()
 
 
 def test_a_currency_with_cents_keeps_them(server: Controller, mailbox: Mailbox) -> None:
