@@ -124,6 +124,10 @@ class Texts:
         """The texts of these rows."""
         return self.stored.take(pa.array(self.order[rows]))
 
+    def at(self, rows: Ints) -> "Texts":
+        """These rows alone, as a column of their own."""
+        return Texts(self.take(rows), np.arange(len(rows)))
+
     def array(self) -> pa.LargeStringArray:
         """All texts in their order."""
         return self.stored.take(pa.array(self.order))
@@ -166,6 +170,10 @@ class Words:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def at(self, rows: Ints) -> "Words":
+        """These rows alone."""
+        return Words(self.codes[rows], self.words)
 
     def are(self, word: str) -> Bools:
         """Which rows hold this word."""
