@@ -155,14 +155,15 @@ class Texts:
 class Words:
     """A column that holds few distinct texts; ``codes`` are indexes into ``words``."""
 
-    codes: Ints
+    codes: "NDArray[np.int32]"
     words: list[str]
 
     @classmethod
     def of(cls, array: pa.LargeStringArray, order: Ints) -> Self:
         """Index a column, its rows in this order."""
         coded = array.dictionary_encode()
-        return cls(numbers_of(coded.indices)[order], coded.dictionary.to_pylist())
+        codes = np.asarray(coded.indices, dtype=np.int32)
+        return cls(codes[order], coded.dictionary.to_pylist())
 
     def __getitem__(self, row: int) -> str:
         word: str = self.words[self.codes[row]]
@@ -185,7 +186,7 @@ class Words:
         """The codes that these rows have in another list of words, which holds all of them."""
         index = {word: at for at, word in enumerate(words)}
         place = np.asarray([index[word] for word in self.words], dtype=np.int64)
-        return place[self.codes] if len(place) else self.codes
+        return place[self.codes] if len(place) else self.codes.astype(np.int64)
 
 
 def together(*keys: Ints) -> Ints:

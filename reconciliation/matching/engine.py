@@ -25,8 +25,12 @@ def run(inputs: MatchInputs, *, closing: Closing = closed.find) -> MatchResult:
     Raises:
         MatchInputError: an id stands twice in its frame.
     """
-    contracts = inputs.contracts
-    decisions = Decisions(Tables.of(inputs))
+    return decide(Tables.of(inputs), inputs.contracts, closing=closing)
+
+
+def decide(tables: Tables, contracts: Contracts, *, closing: Closing = closed.find) -> MatchResult:
+    """The same of tables, so that the frames they were made of need not be kept."""
+    decisions = Decisions(tables)
     side = payout.split(decisions.tables, contracts)
     payout.decide(decisions, side, contracts)
     said = Said.of(decisions.tables, contracts, side.bank)
