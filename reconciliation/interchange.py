@@ -127,6 +127,8 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     Raises:
         MatchInputError: a column or value is missing, or holds what it may not.
     """
+    # what is read ahead and thrown away would else be kept for later, outside the next file's reach
+    pa.default_memory_pool().release_unused()
     batches = _parquet(path) if path.suffix == ".parquet" else _csv(path)
     parts: dict[str, list[Any]] = {column.name: [] for column in columns}
     rows = 0
