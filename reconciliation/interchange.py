@@ -7,9 +7,10 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,7 +24,7 @@ import pyarrow.parquet as pq
 from payments.channels import Channel
 from reconciliation.errors import MatchInputError
 from reconciliation.identity import normalise_account
-from reconciliation.matching.arrays import bytes_of, numbers_of
+from reconciliation.matching.arrays import bools_of, bytes_of, numbers_of, order_of, text_array
 from reconciliation.matching.columns import (
     BANK,
     PAYMENTS,
@@ -41,8 +42,10 @@ _INSTANT: Final = (
 )
 _CURRENCY: Final = r"^[A-Z]{3}$"
 _BLOCK: Final = 1 << 20
+_READ: Final = 1 << 23
+"""As many bytes are read at a time; a row has to fit in."""
 _ROWS: Final = 100_000
-"""As many rows are written at a time."""
+"""As many rows are written at a time, or read of a Parquet file."""
 _SPECIAL: Final = np.isin(np.arange(256), list(b'",\r\n'))
 
 FORMATS: Final = ("csv", "parquet")
@@ -124,20 +127,46 @@ def read_table(path: Path, columns: tuple[Column, ...]) -> pd.DataFrame:
     Raises:
         MatchInputError: a column or value is missing, or holds what it may not.
     """
-    table = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    for column in columns:
-        if table.column_names.count(column.name) != 1:
-            what = "is missing" if column.name not in table.column_names else "stands twice"
-            raise MatchInputError(f"{path.name}, line 1, column {column.name}: {what}")
-    place = _Place(path)
-    frame = pd.DataFrame(
-        {column.name: _typed(table[column.name], column, place) for column in columns}
-    )
+    # what is read ahead and thrown away would else be kept for later, outside the next file's reach
+    pa.default_memory_pool().release_unused()
+    batches = _parquet(path) if path.suffix == ".parquet" else _csv(path)
+    parts: dict[str, list[Any]] = {column.name: [] for column in columns}
+    rows = 0
+    for batch in batches:
+        if not rows:
+            _require_columns(path, batch.schema.names, columns)
+        place = _Place(path, rows)
+        for column in columns:
+            values = pa.chunked_array([batch.column(column.name)])
+            parts[column.name].append(_typed(values, column, place))
+        rows += len(batch)
+    frame = pd.DataFrame({column.name: _whole(parts.pop(column.name)) for column in columns})
     key = columns[0].name
-    repeated = frame[key].duplicated().to_numpy(dtype=bool)
-    if repeated.any():
-        place.refuse(int(repeated.argmax()), key, f"{frame[key][repeated].iloc[0]} stands twice")
+    ids = text_array(frame[key])
+    ordered = ids.take(pa.array(order_of(ids)))
+    if bools_of(pc.equal(ordered[1:], ordered[:-1])).any():
+        repeated = frame[key].duplicated().to_numpy(dtype=bool)
+        what = f"{frame[key][repeated].iloc[0]} stands twice"
+        _Place(path).refuse(int(repeated.argmax()), key, what)
     return frame
+
+
+def _require_columns(path: Path, names: list[str], columns: tuple[Column, ...]) -> None:
+    for column in columns:
+        if names.count(column.name) != 1:
+            what = "is missing" if column.name not in names else "stands twice"
+            raise MatchInputError(f"{path.name}, line 1, column {column.name}: {what}")
+
+
+def _whole(parts: "list[pd.Series[Any]]") -> "pd.Series[Any]":
+    """A column of its parts, which are let go: a file is in memory once, not twice."""
+    if isinstance(parts[0].dtype, pd.StringDtype):
+        texts = pa.concat_arrays([text_array(part) for part in parts])
+        parts.clear()
+        return pd.Series(pd.array(texts, dtype="str"))
+    column = pd.concat(parts, ignore_index=True)
+    parts.clear()
+    return column
 
 
 def sha256_of(path: Path) -> str:
@@ -216,8 +245,8 @@ def write_result(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as temporary:
         fresh = Path(temporary) / "result"
         fresh.mkdir()
-        _write_frame(fresh / f"matches.{file_format}", result.matches)
-        _write_frame(fresh / f"mismatches.{file_format}", result.mismatches)
+        _write_frames(fresh / f"matches.{file_format}", result.match_parts())
+        _write_frames(fresh / f"mismatches.{file_format}", iter([result.mismatches]))
         write_json(fresh / "summary.json", summary)
         if run is not None:
             write_json(fresh / "run.json", run)
@@ -246,15 +275,22 @@ def _replace(fresh: Path, out: Path) -> None:
     shutil.rmtree(fresh)
 
 
-def _write_frame(path: Path, frame: pd.DataFrame) -> None:
+def _write_frames(path: Path, frames: Iterator[pd.DataFrame]) -> None:
+    """Write frames of the same columns, at least one, one after another."""
+    first = next(frames)
+    every = chain([first], frames)
     if path.suffix == ".csv":
-        table = _arrow(frame, pa.large_string())
         with path.open("wb") as file:
-            file.write((",".join(table.column_names) + "\n").encode())
-            for start in range(0, len(table), _ROWS):
-                file.write(_csv_lines(table.slice(start, _ROWS)))
+            file.write((",".join(first.columns) + "\n").encode())
+            for frame in every:
+                table = _arrow(frame, pa.large_string())
+                for start in range(0, len(table), _ROWS):
+                    file.write(_csv_lines(table.slice(start, _ROWS)))
         return
-    pq.write_table(_arrow(frame, pa.string()), path, compression="zstd")
+    schema = _arrow(first, pa.string()).schema
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for frame in every:
+            writer.write_table(_arrow(frame, pa.string()))
 
 
 def _arrow(frame: pd.DataFrame, text: pa.DataType) -> pa.Table:
@@ -289,9 +325,12 @@ class _Place:
     """Knows where a row of the table stands in its file."""
 
     path: Path
+    first: int = 0
+    """The row of the table with which the part begins that is being read."""
 
     def refuse(self, row: int, column: str, what: str) -> None:
-        """Stop the reading at a row (from 0) of the table."""
+        """Stop the reading at a row (from 0) of the part."""
+        row += self.first
         where = f"row {row + 1}" if self.path.suffix == ".parquet" else f"line {self._line(row)}"
         raise MatchInputError(f"{self.path.name}, {where}, column {column}: {what}")
 
@@ -318,34 +357,38 @@ def _bytes(path: Path) -> bytes:
         raise MatchInputError(f"{path.name}, line 1, column 1: {error.strerror}") from error
 
 
-def _csv(path: Path) -> pa.Table:
-    content = _mapped(path)
-    start = content.slice(0, min(_BLOCK, content.size)).to_pybytes()
-    head = start.decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")
-    names = next(csv.reader([head]), [])
-    if not names:
-        raise MatchInputError(f"{path.name}, line 1, column 1: no header")
+def _csv(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file as batches of text, the first of them empty."""
+    names = _header(path)
     try:
-        return pacsv.read_csv(
-            content,
+        with pacsv.open_csv(
+            path,
+            read_options=pacsv.ReadOptions(block_size=_READ),
             parse_options=pacsv.ParseOptions(newlines_in_values=True),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
-        )
+        ) as reader:
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([], type=field.type) for field in reader.schema], schema=reader.schema
+            )
+            yield from reader
     except pa.ArrowInvalid as error:
-        _require_utf8(path, content.to_pybytes())
+        _require_utf8(path, path.read_bytes())
         raise _malformed(path, str(error), len(names)) from error
 
 
-def _mapped(path: Path) -> pa.Buffer:
+def _header(path: Path) -> list[str]:
     try:
-        if not path.stat().st_size:
-            return pa.py_buffer(b"")
-        with pa.memory_map(str(path)) as file:
-            return file.read_buffer()
+        with path.open("rb") as file:
+            start = file.read(_BLOCK)
     except OSError as error:
         raise MatchInputError(f"{path.name}, line 1, column 1: {error.strerror}") from error
+    head = start.decode("utf-8-sig", "replace").split("\n", 1)[0].rstrip("\r")
+    names = next(csv.reader([head]), [])
+    if not names:
+        raise MatchInputError(f"{path.name}, line 1, column 1: no header")
+    return names
 
 
 def _require_utf8(path: Path, content: bytes) -> None:
@@ -375,10 +418,15 @@ def _malformed(path: Path, message: str, width: int) -> MatchInputError:
     return MatchInputError(f"{path.name}, line {start}, column 1: {message.splitlines()[0]}")
 
 
-def _parquet(path: Path) -> pa.Table:
-    _bytes(path)
+def _parquet(path: Path) -> Iterator[pa.RecordBatch]:
+    """The rows of a file as batches, the first of them empty."""
     try:
-        return pq.read_table(path, use_threads=False)
+        with pq.ParquetFile(path) as file:
+            schema = file.schema_arrow
+            yield pa.RecordBatch.from_arrays(
+                [pa.array([], type=field.type) for field in schema], schema=schema
+            )
+            yield from file.iter_batches(batch_size=_ROWS, use_threads=False)
     except (pa.ArrowException, OSError) as error:
         what = str(error).splitlines()[0]
         raise MatchInputError(f"{path.name}, row 1, column 1: {what}") from error

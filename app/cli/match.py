@@ -83,6 +83,7 @@ def _run(
     from core.errors import InputUnusableError  # noqa: PLC0415
     from reconciliation import interchange  # noqa: PLC0415
     from reconciliation.matching import engine as matching  # noqa: PLC0415
+    from reconciliation.matching.tables import Tables  # noqa: PLC0415
 
     silent = not sys.stderr.isatty()
     with (
@@ -94,7 +95,9 @@ def _run(
                 interchange.InputFiles(**paths), as_of=as_of.date() if as_of else None
             )
             bar.update(1)
-            result = matching.run(inputs)
+            tables, terms = Tables.of(inputs), inputs.contracts
+            del inputs  # half of the memory: the tables have all that is needed
+            result = matching.decide(tables, terms)
             bar.update(2)
             summary = interchange.summary_document(result, engine=engine, inputs=digests)
             distinct = dict.fromkeys(paths.values())

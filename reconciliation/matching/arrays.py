@@ -124,6 +124,10 @@ class Texts:
         """The texts of these rows."""
         return self.stored.take(pa.array(self.order[rows]))
 
+    def at(self, rows: Ints) -> "Texts":
+        """These rows alone, as a column of their own."""
+        return Texts(self.take(rows), np.arange(len(rows)))
+
     def array(self) -> pa.LargeStringArray:
         """All texts in their order."""
         return self.stored.take(pa.array(self.order))
@@ -151,14 +155,15 @@ class Texts:
 class Words:
     """A column that holds few distinct texts; ``codes`` are indexes into ``words``."""
 
-    codes: Ints
+    codes: "NDArray[np.int32]"
     words: list[str]
 
     @classmethod
     def of(cls, array: pa.LargeStringArray, order: Ints) -> Self:
         """Index a column, its rows in this order."""
         coded = array.dictionary_encode()
-        return cls(numbers_of(coded.indices)[order], coded.dictionary.to_pylist())
+        codes = np.asarray(coded.indices, dtype=np.int32)
+        return cls(codes[order], coded.dictionary.to_pylist())
 
     def __getitem__(self, row: int) -> str:
         word: str = self.words[self.codes[row]]
@@ -166,6 +171,10 @@ class Words:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    def at(self, rows: Ints) -> "Words":
+        """These rows alone."""
+        return Words(self.codes[rows], self.words)
 
     def are(self, word: str) -> Bools:
         """Which rows hold this word."""
@@ -177,7 +186,7 @@ class Words:
         """The codes that these rows have in another list of words, which holds all of them."""
         index = {word: at for at, word in enumerate(words)}
         place = np.asarray([index[word] for word in self.words], dtype=np.int64)
-        return place[self.codes] if len(place) else self.codes
+        return place[self.codes] if len(place) else self.codes.astype(np.int64)
 
 
 def together(*keys: Ints) -> Ints:

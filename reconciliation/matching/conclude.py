@@ -8,7 +8,7 @@ import numpy as np
 
 from reconciliation.matching.arrays import Bools, Ints
 from reconciliation.matching.decisions import SIDES, Decisions
-from reconciliation.matching.frames import Members, matches_frame, mismatches_frame, own_amounts
+from reconciliation.matching.frames import Matches, Members, mismatches_frame, own_amounts
 from reconciliation.matching.model import Contracts, MatchResult
 from reconciliation.matching.tables import day_number, day_text
 from reconciliation.states import ItemKind, Layer, MismatchType
@@ -42,7 +42,7 @@ def flag_missing(decisions: Decisions, contracts: Contracts) -> None:
 def conclude(decisions: Decisions, contracts: Contracts, payout_bank: Bools) -> MatchResult:
     """Turn decisions into sorted frames and the summary."""
     members = Members.of(decisions)
-    matches = matches_frame(members, decisions)
+    matches = Matches.of(members, decisions.tables)
     mismatches, reasons = mismatches_frame(decisions)
     summary = {
         "as_of": contracts.as_of.isoformat(),
@@ -53,7 +53,7 @@ def conclude(decisions: Decisions, contracts: Contracts, payout_bank: Bools) -> 
             for name, number in mismatches["type"].value_counts().sort_index().items()
         },
     }
-    return MatchResult(matches, mismatches, summary, reasons)
+    return MatchResult(matches.parts, mismatches, summary, reasons)
 
 
 # --- proof ------------------------------------------------------------------------------------

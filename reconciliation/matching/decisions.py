@@ -1,7 +1,7 @@
 """Where the layers put what they decide; each item of a layer is decided at most once."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -126,6 +126,23 @@ class Decisions:
         texts = {name: str(value) for name, value in parameters.items() if value != ""}
         flag = Flag(type_, layer, item, named, str(expected), str(actual), code, texts)
         self.flags.append(flag)
+
+    def take_over(self, part: "Decisions", rows: Mapping[ItemKind, Ints]) -> None:
+        """Add what was decided over a part of the tables, which has these rows of them."""
+        for (layer, kind), taken in part.taken.items():
+            self.taken[layer, kind][rows[kind][taken]] = True
+        for pair in part.pairs:
+            left, right = (rows[kind] for kind in SIDES[pair.layer])
+            self.pairs.append(replace(pair, left=left[pair.left], right=right[pair.right]))
+        for group in part.groups:
+            left, right = (rows[kind] for kind in SIDES[group.layer])
+            mine = left[np.asarray(group.left)], right[np.asarray(group.right)]
+            self.groups.append(GroupMatch(group.layer, group.rule, *mine))
+        row_of = {kind: those.tolist() for kind, those in rows.items()}
+        for flag in part.flags:
+            (kind, row), related = flag.item, flag.related
+            named = tuple((other, row_of[other][at]) for other, at in related)
+            self.flags.append(replace(flag, item=(kind, row_of[kind][row]), related=named))
 
     def is_free(self, layer: Layer, item: Item) -> bool:
         """Whether the item has not been decided in this layer."""

@@ -11,6 +11,7 @@ import numpy as np
 from reconciliation.matching.arrays import Bools, Ints
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions
 from reconciliation.matching.model import CURRENCY, Rule
+from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 
 _LAYER: Final = Layer.DIRECT
@@ -59,6 +60,18 @@ class Side:
     """Lines that may name one of several bills."""
 
 
+def agree(tables: Tables, pays: Ints, rows: Ints) -> Bools:
+    """Whether the line may settle the payment and is of its amount, pair by pair."""
+    payments, bank = tables.payments, tables.bank
+    return np.asarray(
+        (payments.signed[pays] == bank.amount[rows])
+        & (payments.succeeded[pays] | payments.pending[pays])
+        & payments.in_currency[pays]
+        & bank.in_currency[rows],
+        dtype=bool,
+    )
+
+
 class Desk:
     """The tables and decisions of the direct layer, with the questions every step asks."""
 
@@ -88,13 +101,7 @@ class Desk:
 
     def agree(self, pays: Ints, rows: Ints) -> Bools:
         """Whether the line may settle the payment and is of its amount, pair by pair."""
-        return np.asarray(
-            (self.payments.signed[pays] == self.bank.amount[rows])
-            & (self.payments.succeeded[pays] | self.payments.pending[pays])
-            & self.payments.in_currency[pays]
-            & self.bank.in_currency[rows],
-            dtype=bool,
-        )
+        return agree(self.decisions.tables, pays, rows)
 
     def fits(self, pay: int, row: int, *, sign: int = 1) -> bool:
         """Whether both are of the contract's currency and of one amount."""

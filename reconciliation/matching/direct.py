@@ -18,7 +18,7 @@ from reconciliation.matching.decisions import Decisions
 from reconciliation.matching.desk import RULES, Desk, Named, Side, Strength
 from reconciliation.matching.model import Contracts, Rule
 from reconciliation.matching.reading import BankReading
-from reconciliation.matching.references import ReferenceReader
+from reconciliation.matching.said import Said
 from reconciliation.matching.unexplained import UnexplainedLines
 from reconciliation.states import ItemKind, Layer, MismatchType
 
@@ -29,12 +29,12 @@ _BANK: Final = ItemKind.BANK
 def decide(
     decisions: Decisions,
     contracts: Contracts,
-    references: ReferenceReader,
+    said: Said,
     payout_bank: Bools,
 ) -> None:
     """Decide every bank line that is not a payout's, and every payment one of them speaks of."""
     desk = Desk(decisions)
-    read = BankReading(desk, contracts, references, ~payout_bank)
+    read = BankReading(desk, contracts, said, ~payout_bank)
     layer = _DirectLayer(desk, read)
     layer.flag_repeated()
     read.read()

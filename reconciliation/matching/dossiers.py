@@ -9,13 +9,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reconciliation.matching.arrays import Bools, Ints, text_array
+from reconciliation.matching.arrays import Bools, Bytes, Ints, text_array
 from reconciliation.matching.texts import Folded
 
 _SHORTEST: Final = 8
 """Shorter codes, unseparated, would be found in any number."""
 _HEAD: Final = 4
 """Where no code begins with these bytes, none stands."""
+_BATCH: Final = 100_000
+"""As many codes are folded at a time."""
 _DIGITS: Final = np.isin(np.arange(256), np.frombuffer(b"0123456789", dtype=np.uint8))
 _BASE: Final = np.uint64(0x100000001B3)
 
@@ -29,8 +31,8 @@ class DossierReader:
     """
 
     def __init__(self, codes: pa.LargeStringArray | Sequence[str]) -> None:
-        folded = Folded.of(text_array(codes))
-        self._folded = folded
+        folded = _Codes.of(text_array(codes))
+        self._codes = folded
         size = np.diff(folded.begin)
         self._heads = _Hashed.of(folded, np.flatnonzero(size >= _SHORTEST), _HEAD)
         self._whole = {
@@ -63,18 +65,39 @@ class DossierReader:
     def _longer_than(self, length: int) -> "_Hashed":
         """The codes that a cut at the narrative's end may have left this long."""
         if length not in self._cut:
-            longer = np.flatnonzero(np.diff(self._folded.begin) > length)
-            self._cut[length] = _Hashed.of(self._folded, longer, length)
+            longer = np.flatnonzero(np.diff(self._codes.begin) > length)
+            self._cut[length] = _Hashed.of(self._codes, longer, length)
         return self._cut[length]
 
     def _beginning(self, among: "_Hashed", code: str) -> list[int]:
         """The dossiers, among these, whose code begins with this one."""
-        begin = self._folded.begin
-        return [
-            dossier
-            for dossier in among.alike(code)
-            if self._folded.text(int(begin[dossier]), len(code)) == code
-        ]
+        return [dossier for dossier in among.alike(code) if self._codes.begins_with(dossier, code)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Codes:
+    """The letters and digits of all codes, one after another, and where each begins.
+
+    A whole ``Folded`` needs ten times as much memory, and there is a code for each payment.
+    """
+
+    canonical: Bytes
+    begin: Ints
+
+    @classmethod
+    def of(cls, texts: pa.LargeStringArray) -> Self:
+        canonical = [np.zeros(0, dtype=np.uint8)]
+        size = [np.zeros(1, dtype=np.int64)]
+        for start in range(0, len(texts), _BATCH):
+            folded = Folded.of(texts.slice(start, _BATCH))
+            canonical.append(folded.canonical)
+            size.append(np.diff(folded.begin))
+        return cls(np.concatenate(canonical), np.cumsum(np.concatenate(size)))
+
+    def begins_with(self, code: int, text: str) -> bool:
+        """Whether a code begins with a text."""
+        at = int(self.begin[code])
+        return bytes(self.canonical[at : at + len(text)]).decode("ascii") == text
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +108,7 @@ class _Hashed:
     codes: Ints
 
     @classmethod
-    def of(cls, folded: Folded, codes: Ints, length: int) -> Self:
+    def of(cls, folded: _Codes, codes: Ints, length: int) -> Self:
         hashes = _hash(folded.canonical, folded.begin[codes], length)
         order = np.argsort(hashes)
         return cls(hashes[order], codes[order])

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from reconciliation.matching.arrays import Ints, bytes_of
 from reconciliation.matching.columns import MISMATCH_COLUMNS
@@ -20,14 +21,22 @@ from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer
 
 ID_DIGITS: Final = 16
+Codes = NDArray[np.int8]
+"""Indexes into few names, or signs."""
+Rows = NDArray[np.int32]
+"""Numbers of matches or rows: half the memory, of which a large run has most here."""
 
 _LAYERS: Final = sorted(Layer, key=str)
 _KINDS: Final = sorted(ItemKind, key=str)
 _RULES: Final = list(Rule)
-_KIND_OF_SIDE: Final = np.array([[_KINDS.index(k) for k in SIDES[layer]] for layer in _LAYERS])
+_KIND_OF_SIDE: Final = np.array(
+    [[_KINDS.index(k) for k in SIDES[layer]] for layer in _LAYERS], dtype=np.int8
+)
 _PLACES: Final = pa.array(
     [f"{layer}|{kind}|" for layer in _LAYERS for kind in _KINDS], type=pa.large_string()
 )
+_PART: Final = 50_000
+"""As many matches are named, or laid out as rows, at a time."""
 _BREAK: Final = pa.array(["", "\n"], type=pa.large_string())
 
 
@@ -51,12 +60,12 @@ class Members:
     side of a layer as 1, the right as -1. Sorted by match, kind and row.
     """
 
-    match: Ints
-    layer: Ints
-    rule: Ints
-    kind: Ints
-    row: Ints
-    balance: Ints
+    match: Rows
+    layer: Codes
+    rule: Codes
+    kind: Codes
+    row: Rows
+    balance: Codes
     count: int
 
     @classmethod
@@ -64,46 +73,56 @@ class Members:
         """Lay out all matches one after another."""
         matches: list[Any] = []
         rows: list[Any] = []
-        heads: list[tuple[int, int]] = []
+        heads: list[Any] = [np.zeros((0, 2), dtype=np.int8)]
         sides: list[Any] = []
         number = 0
         for block in decisions.pairs:
             size = len(block.left)
-            these = np.arange(number, number + size)
+            these = np.arange(number, number + size, dtype=np.int32)
             matches += [these, these]
-            rows += [block.left, block.right]
-            sides += [np.zeros(size, dtype=np.int64), np.ones(size, dtype=np.int64)]
-            heads += [(_LAYERS.index(block.layer), _RULES.index(block.rule))] * size
+            rows += [block.left.astype(np.int32), block.right.astype(np.int32)]
+            sides += [np.zeros(size, dtype=np.int8), np.ones(size, dtype=np.int8)]
+            head = [_LAYERS.index(block.layer), _RULES.index(block.rule)]
+            heads.append(np.tile(np.array([head], dtype=np.int8), (size, 1)))
             number += size
         sizes, own = [], []
         for group in decisions.groups:
-            own += [np.asarray(group.left), np.asarray(group.right)]
+            own += [np.asarray(group.left, np.int32), np.asarray(group.right, np.int32)]
             sizes += [len(group.left), len(group.right)]
-            heads.append((_LAYERS.index(group.layer), _RULES.index(group.rule)))
+            head = [_LAYERS.index(group.layer), _RULES.index(group.rule)]
+            heads.append(np.array([head], dtype=np.int8))
         if own:
             rows += own
-            matches.append(np.repeat(number + np.arange(len(sizes)) // 2, sizes))
-            sides.append(np.repeat(np.arange(len(sizes)) % 2, sizes))
+            matches.append(np.repeat(number + np.arange(len(sizes), dtype=np.int32) // 2, sizes))
+            sides.append(
+                np.repeat(np.tile(np.array([0, 1], dtype=np.int8), len(sizes) // 2), sizes)
+            )
             number += len(decisions.groups)
-        return cls._laid_out(matches, rows, sides, heads, number)
+        return cls._laid_out(matches, rows, sides, np.concatenate(heads), number)
 
     @classmethod
     def _laid_out(
-        cls, matches: list[Any], rows: list[Any], sides: list[Any], heads: Any, count: int
+        cls, matches: list[Any], rows: list[Any], sides: list[Any], head: Codes, count: int
     ) -> Self:
-        match, row, side = (_joined(parts) for parts in (matches, rows, sides))
-        head = np.array(heads, dtype=np.int64).reshape(-1, 2)
+        match, row = _joined(matches, np.int32), _joined(rows, np.int32)
+        side = _joined(sides, np.int8)
         layer, rule = head[match, 0], head[match, 1]
         kind = _KIND_OF_SIDE[layer, side]
         most = int(row.max(initial=0)) + 1
-        order = np.argsort((match * len(_KINDS) + kind) * most + row)
+        key = match.astype(np.int64)
+        key *= len(_KINDS)
+        key += kind
+        key *= most
+        key += row
+        order = np.argsort(key)
+        balance = 1 - 2 * side
         return cls(
             match[order],
             layer[order],
             rule[order],
             kind[order],
             row[order],
-            (1 - 2 * side)[order],
+            balance[order],
             count,
         )
 
@@ -117,8 +136,8 @@ class Members:
         return np.asarray(np.searchsorted(self.match, np.arange(self.count)), dtype=np.int64)
 
 
-def _joined(parts: list[Any]) -> Ints:
-    return np.concatenate([*parts, np.zeros(0, dtype=np.int64)]).astype(np.int64, copy=False)
+def _joined(parts: list[Any], of: type[np.signedinteger[Any]]) -> Any:
+    return np.concatenate([*parts, np.zeros(0, dtype=of)])
 
 
 class ItemIds:
@@ -133,44 +152,77 @@ class ItemIds:
         self._all = pa.concat_arrays([ids[kind].array() for kind in _KINDS])
         self._base = np.cumsum([0, *(len(ids[kind]) for kind in _KINDS)])
 
-    def take(self, kind: Ints, row: Ints) -> pa.LargeStringArray:
+    def take(self, kind: Ints | Codes, row: Ints | Rows) -> pa.LargeStringArray:
         """The ids of these items."""
         return self._all.take(pa.array(self._base[kind] + row))
 
 
-def matches_frame(members: Members, decisions: Decisions) -> pd.DataFrame:
-    """The frame of matches, sorted.
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """All matches in the order in which they are written, as rows only when they are asked for."""
 
-    Raises:
-        AssertionError: a match does not balance; a programming error.
-    """
-    own = _own_amounts(members, decisions.tables)
-    starts = members.starts()
-    if members.count and np.add.reduceat(own * members.balance, starts).any():
-        raise AssertionError("a match does not balance")
-    item_id = ItemIds(decisions.tables).take(members.kind, members.row)
-    digests = _digests(members, starts, item_id)
-    key = digests.view(">u8").reshape(-1).astype(np.uint64)
-    order = _expanded(np.lexsort((key, members.layer[starts])), starts, len(members.row))
-    names = [_identifiers(b"m", digests).take(pa.array(members.match[order]))]
-    names.append(_named([str(layer) for layer in _LAYERS], members.layer[order]))
-    names.append(_named([str(rule) for rule in _RULES], members.rule[order]))
-    names.append(_named([str(kind) for kind in _KINDS], members.kind[order]))
-    names.append(item_id.take(pa.array(order)))
-    names.append(_named([rule.confidence for rule in _RULES], members.rule[order]))
-    titles = ("match_id", "layer", "rule", "item_kind", "item_id", "confidence")
-    frame = {
-        title: pd.Series(pd.array(values, dtype="str"))
-        for title, values in zip(titles, names, strict=True)
-    }
-    return pd.DataFrame({**frame, "amount": own[order]})
+    members: Members
+    ids: ItemIds
+    own: Ints
+    starts: Ints
+    digests: Any
+    order: Ints
+
+    @classmethod
+    def of(cls, members: Members, tables: Tables) -> Self:
+        """Name and sort the matches.
+
+        Raises:
+            AssertionError: a match does not balance; a programming error.
+        """
+        own = _own_amounts(members, tables)
+        starts, ids = members.starts(), ItemIds(tables)
+        if members.count and np.add.reduceat(own * members.balance, starts).any():
+            raise AssertionError("a match does not balance")
+        parts = [
+            _digests(members, starts[start : start + _PART], ids, _end(members, starts, start))
+            for start in range(0, members.count, _PART)
+        ]
+        digests = np.concatenate([np.zeros((0, ID_DIGITS // 2), dtype=np.uint8), *parts])
+        key = digests.view(">u8").reshape(-1).astype(np.uint64)
+        order = np.lexsort((key, members.layer[starts]))
+        return cls(members, ids, own, starts, digests, order)
+
+    def parts(self) -> Iterator[pd.DataFrame]:
+        """Frames of whole matches, at least one, sorted from the first to the last."""
+        for start in range(0, max(self.members.count, 1), _PART):
+            yield self._frame(self.order[start : start + _PART])
+
+    def _frame(self, matches: Ints) -> pd.DataFrame:
+        members = self.members
+        rows = _expanded(matches, self.starts, len(members.row))
+        rule, kind = members.rule[rows], members.kind[rows]
+        names = [_identifiers(b"m", self.digests[members.match[rows]])]
+        names.append(_named([str(layer) for layer in _LAYERS], members.layer[rows]))
+        names.append(_named([str(rule) for rule in _RULES], rule))
+        names.append(_named([str(kind) for kind in _KINDS], kind))
+        names.append(self.ids.take(kind, members.row[rows]))
+        names.append(_named([rule.confidence for rule in _RULES], rule))
+        titles = ("match_id", "layer", "rule", "item_kind", "item_id", "confidence")
+        frame = {
+            title: pd.Series(pd.array(values, dtype="str"))
+            for title, values in zip(titles, names, strict=True)
+        }
+        return pd.DataFrame({**frame, "amount": self.own[rows]})
+
+
+def _end(members: Members, starts: Ints, start: int) -> int:
+    """The row behind the part of the matches that begins with this one."""
+    after = start + _PART
+    return int(starts[after]) if after < members.count else len(members.row)
 
 
 def _expanded(order: Ints, starts: Ints, size: int) -> Ints:
-    """The rows of all matches, in this order of the matches."""
-    sizes = np.diff(np.append(starts, size))[order]
+    """The rows of these matches, one match after another."""
+    after = np.append(starts[1:], size)
+    sizes = after[order] - starts[order]
     begin = np.cumsum(sizes) - sizes
-    return np.repeat(starts[order] - begin, sizes) + np.arange(size)
+    return np.asarray(np.repeat(starts[order] - begin, sizes) + np.arange(sizes.sum()))
 
 
 def _own_amounts(members: Members, tables: Tables) -> Ints:
@@ -182,20 +234,25 @@ def _own_amounts(members: Members, tables: Tables) -> Ints:
     return own
 
 
-def _digests(members: Members, starts: Ints, item_id: pa.LargeStringArray) -> Any:
-    """The first eight bytes of the SHA-256 of each match's sorted lines, as rows of bytes."""
-    last = np.zeros(len(members.row), dtype=np.int64)
-    last[starts] = 1
-    more = 1 - np.append(last[1:], 1)[: len(last)]
+def _digests(members: Members, starts: Ints, ids: ItemIds, end: int) -> Any:
+    """The first eight bytes of the SHA-256 of each match's sorted lines, as rows of bytes.
+
+    ``starts`` are those of matches that follow one another, up to the row ``end``.
+    """
+    first = int(starts[0])
+    rows, begins = slice(first, end), starts - first
+    kind = members.kind[rows].astype(np.int64)
+    more = np.ones(end - first, dtype=np.int64)
+    more[np.append(begins[1:], end - first) - 1] = 0
     lines = pc.binary_join_element_wise(
-        _PLACES.take(pa.array(members.layer * len(_KINDS) + members.kind)),
-        item_id,
+        _PLACES.take(pa.array(members.layer[rows].astype(np.int64) * len(_KINDS) + kind)),
+        ids.take(kind, members.row[rows]),
         _BREAK.take(pa.array(more)),
         pa.scalar("", type=pa.large_string()),
     )
     data, begin = bytes_of(lines)
     text = memoryview(data.tobytes())
-    places = pairwise([*begin[starts].tolist(), len(data)])
+    places = pairwise([*begin[begins].tolist(), len(data)])
     found = b"".join([hashlib.sha256(text[start:end]).digest()[:8] for start, end in places])
     return np.frombuffer(found, dtype=np.uint8).reshape(-1, ID_DIGITS // 2)
 
@@ -212,7 +269,7 @@ def _identifiers(head: bytes, digests: Any) -> pa.LargeStringArray:
     return pa.LargeStringArray.from_buffers(len(digests), *buffers[1:])
 
 
-def _named(names: list[str], codes: Ints) -> pa.LargeStringArray:
+def _named(names: list[str], codes: Ints | Codes) -> pa.LargeStringArray:
     return pa.array(names, type=pa.large_string()).take(pa.array(codes))
 
 

@@ -1,10 +1,11 @@
 """What the matcher takes and gives: contracts, the three frames, rules, and the result."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from typing import Any, Final, Self
 
 import pandas as pd
@@ -189,12 +190,13 @@ class MatchInputs:
         return replace(self, contracts=self.contracts.on(as_of))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class MatchResult:
     """What one run decided.
 
     Attributes:
-        matches: columns MATCH_COLUMNS, sorted; text, but ``amount`` int64 of minor units.
+        match_parts: gives the matches one frame after another, as many rows as are written at a
+            time: together they are ``matches``, which need not be in memory.
         mismatches: columns MISMATCH_COLUMNS, sorted; all text.
         summary: as_of, layers, matches, mismatches of summary.json; the caller adds engine and
             inputs, which only it knows.
@@ -202,7 +204,12 @@ class MatchResult:
             another language.
     """
 
-    matches: pd.DataFrame
+    match_parts: Callable[[], Iterator[pd.DataFrame]]
     mismatches: pd.DataFrame
     summary: dict[str, Any]
     reasons: Mapping[str, tuple[str, Mapping[str, str]]] = field(default_factory=dict)
+
+    @cached_property
+    def matches(self) -> pd.DataFrame:
+        """Columns MATCH_COLUMNS, sorted; text, but ``amount`` int64 of minor units."""
+        return pd.concat(self.match_parts(), ignore_index=True)

@@ -87,7 +87,7 @@ def _payouts(tables: Tables) -> list[Payout]:
     ids = Words(lines.payout_id.codes[rows], said)
     code = ids.codes_in(sorted(set(said)))
     day = np.where(code == 0, lines.payout_day[rows], 0) if "" in said else np.zeros_like(rows)
-    payout = together(lines.provider.codes[rows], code, day)
+    payout = together(lines.provider.codes[rows].astype(np.int64), code, day)
     order = np.argsort(payout, kind="stable")
     groups = np.split(rows[order], np.flatnonzero(np.diff(payout[order])) + 1) if len(rows) else []
     found = [

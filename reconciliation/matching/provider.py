@@ -10,7 +10,7 @@ import pyarrow as pa
 from reconciliation.matching.arrays import Bools, Ints, together
 from reconciliation.matching.decisions import MOST_CANDIDATES, Decisions, Item
 from reconciliation.matching.model import CURRENCY, Contracts, Rule
-from reconciliation.matching.references import Reading, ReferenceReader
+from reconciliation.matching.said import Said
 from reconciliation.matching.tables import Tables
 from reconciliation.states import ItemKind, Layer, MismatchType
 
@@ -24,9 +24,9 @@ BillPlace = tuple[str, str, int]
 """Provider, kind and bill."""
 
 
-def decide(decisions: Decisions, contracts: Contracts, reader: ReferenceReader) -> None:
+def decide(decisions: Decisions, contracts: Contracts, said: Said) -> None:
     """Decide every settlement line of this layer and every payment that one of them speaks of."""
-    layer = _ProviderLayer(decisions, contracts, reader)
+    layer = _ProviderLayer(decisions, contracts, said)
     layer.flag_repeated()
     speaking = layer.decide_by_id()
     layer.decide_by_reference(~speaking)
@@ -48,15 +48,30 @@ def contracted_fees(tables: Tables, contracts: Contracts) -> Ints:
     return expected.astype(np.int64)
 
 
+def agree(tables: Tables, fees: Ints, pays: Ints, rows: Ints) -> Bools:
+    """Whether the line settles the payment and nothing about it is wrong, pair by pair.
+
+    ``fees`` are the contracted ones of all lines.
+    """
+    payments, lines = tables.payments, tables.settlements
+    return np.asarray(
+        (payments.signed[pays] == lines.gross[rows])
+        & payments.succeeded[pays]
+        & payments.in_currency[pays]
+        & lines.in_currency[rows]
+        & (lines.fee[rows] == fees[rows])
+        & (lines.net[rows] == lines.gross[rows] - lines.fee[rows]),
+        dtype=bool,
+    )
+
+
 class _ProviderLayer:
-    def __init__(self, decisions: Decisions, contracts: Contracts, reader: ReferenceReader) -> None:
+    def __init__(self, decisions: Decisions, contracts: Contracts, said: Said) -> None:
         self.decisions = decisions
         self.payments = decisions.tables.payments
         self.lines = decisions.tables.settlements
         self.contracts = contracts
-        self.reader = reader
-        self.readings: dict[int, Reading] = {}
-        """The references of the lines that were asked about."""
+        self.readings = said.settlements
         self.fees = contracted_fees(decisions.tables, contracts)
         self.counted = (self.lines.original < 0) & ~self.lines.kind.are("chargeback")
         self.settled_by = np.full(len(self.payments.ids), -1, dtype=np.int64)
@@ -106,14 +121,7 @@ class _ProviderLayer:
 
     def _match_plain(self, pays: Ints, rows: Ints) -> None:
         """One payment, one line, everything agrees: matched without looking at rows."""
-        agrees = (
-            (self.payments.signed[pays] == self.lines.gross[rows])
-            & self.payments.succeeded[pays]
-            & self.payments.in_currency[pays]
-            & self.lines.in_currency[rows]
-            & (self.lines.fee[rows] == self.fees[rows])
-            & (self.lines.net[rows] == self.lines.gross[rows] - self.lines.fee[rows])
-        )
+        agrees = agree(self.decisions.tables, self.fees, pays, rows)
         self.settled_by[pays[agrees]] = rows[agrees]
         self.decisions.match_pairs(_LAYER, Rule.TXN_ID, pays[agrees], rows[agrees])
 
@@ -304,9 +312,7 @@ class _ProviderLayer:
 
     def _read(self, rows: Iterable[int]) -> None:
         """Read the references of these lines; many at once costs little, one by one much."""
-        wanted = sorted(set(rows) - self.readings.keys())
-        readings = self.reader.read(self.lines.reference.take(np.asarray(wanted, dtype=np.int64)))
-        self.readings.update(zip(wanted, readings, strict=True))
+        self.readings.read(rows)
 
     # --- questions --------------------------------------------------------------------------
 

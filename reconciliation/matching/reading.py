@@ -8,10 +8,9 @@ import numpy as np
 
 from reconciliation.matching.arrays import Bools, Ints, Texts
 from reconciliation.matching.desk import Desk, Named, Side, Strength
-from reconciliation.matching.dossiers import DossierReader
 from reconciliation.matching.model import Contracts, Rule
-from reconciliation.matching.references import Reading, ReferenceReader
-from reconciliation.matching.scan import whole_references
+from reconciliation.matching.references import Reading
+from reconciliation.matching.said import Said
 from reconciliation.states import ItemKind, Layer
 
 _LAYER: Final = Layer.DIRECT
@@ -25,17 +24,15 @@ class BankReading:
     Made in four steps: ``read``, ``match_told``, ``match_plain``, ``sort_readings``.
     """
 
-    def __init__(
-        self, desk: Desk, contracts: Contracts, references: ReferenceReader, mine: Bools
-    ) -> None:
+    def __init__(self, desk: Desk, contracts: Contracts, said: Said, mine: Bools) -> None:
         self.desk = desk
         self.contracts = contracts
-        self.references = references
+        self.said = said
         self.payments = desk.payments
         self.bank = desk.bank
         self.mine = mine
         self.readings: dict[int, Reading] = {}
-        self.whole = np.full(len(self.bank.ids), -1, dtype=np.int64)
+        self.whole = said.whole.copy()
         """The one bill of each line that the fast scan could read, else -1."""
         self.dossiers: dict[int, tuple[tuple[int, ...], ...]] = {}
         self.bills_of: dict[int, list[int]] = defaultdict(list)
@@ -43,13 +40,8 @@ class BankReading:
         self.debit = Side(-1)
 
     def read(self) -> None:
-        """Read every narrative: whole references by a kernel, the others in full."""
+        """Read every narrative in full that bears no plain, whole reference."""
         rows = np.flatnonzero(self.mine & (self.bank.original < 0))
-        self.whole[rows] = whole_references(
-            self.bank.narrative.take(rows),
-            self.payments.references.array(),
-            self.contracts.reference_prefix,
-        )
         self._read_fully(rows[self.whole[rows] < 0])
 
     def match_told(self) -> None:
@@ -92,8 +84,7 @@ class BankReading:
         self._read_fully(rows[~np.isin(rows, candidates[agrees])])
 
     def _read_fully(self, rows: Ints) -> None:
-        narratives = self.bank.narrative.take(rows)
-        self.readings.update(zip(rows.tolist(), self.references.read(narratives), strict=True))
+        self.readings.update(self.said.bank.read(rows.tolist()))
 
     def sort_readings(self) -> None:
         """Put each line to the bill or bills that it names."""
@@ -194,9 +185,8 @@ class BankReading:
             for row, reading in self.readings.items()
             if not reading.exact and not reading.unknown
         ]
-        narratives = self.bank.narrative.take(np.asarray(rows, dtype=np.int64))
-        read = DossierReader(self.payments.dossiers).read(narratives)
-        found = {row: places for row, places in zip(rows, read, strict=True) if places}
+        read = self.said.dossiers.read(rows)
+        found = {row: places for row, places in read.items() if places}
         wanted = {d for places in found.values() for place in places for d in place}
         if wanted:
             hit = np.isin(self.payments.dossier, np.asarray(sorted(wanted), dtype=np.int64))

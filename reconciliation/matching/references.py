@@ -83,6 +83,14 @@ class _KnownBills:
 
 def _numbers(references: pa.LargeStringArray, prefix: str) -> Ints:
     """The code of each reference that is the prefix and a codeword, else -1."""
+    parts = [
+        _numbers_of_part(references.slice(start, _BATCH), prefix)
+        for start in range(0, len(references), _BATCH)
+    ]
+    return np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _numbers_of_part(references: pa.LargeStringArray, prefix: str) -> Ints:
     number = np.full(len(references), -1, dtype=np.int64)
     folded = Folded.of(references)
     begin, size = folded.begin[:-1], np.diff(folded.begin)

@@ -4,10 +4,10 @@ Every table is sorted by item id, so that nothing downstream can depend on the i
 Days are whole numbers (days since 1970-01-01 at +07:00), which is what due dates are counted in.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import date, timedelta
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -30,6 +30,7 @@ from reconciliation.matching.arrays import (
 )
 from reconciliation.matching.columns import BANK_TRANSFER
 from reconciliation.matching.model import CURRENCY, MatchInputs
+from reconciliation.states import ItemKind
 
 _EPOCH: Final = date(1970, 1, 1)
 _LOCAL_OFFSET: Final = np.timedelta64(7 * 3600, "s")
@@ -249,6 +250,9 @@ class BankLines:
         )
 
 
+_Table = TypeVar("_Table", Payments, Settlements, BankLines)
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """The inputs of one run, prepared."""
@@ -269,6 +273,28 @@ class Tables:
             Settlements.of(inputs.settlements),
             BankLines.of(inputs.bank),
         )
+
+    def at(self, rows: Mapping[ItemKind, Ints]) -> Self:
+        """These rows alone, in their order; bills and dossiers keep their numbers."""
+        payments = rows[ItemKind.PAYMENT]
+        return type(self)(
+            _part(self.payments, payments, whole=("references", "dossiers")),
+            _part(self.settlements, rows[ItemKind.SETTLEMENT]),
+            _part(self.bank, rows[ItemKind.BANK]),
+        )
+
+
+def _part(table: _Table, rows: Ints, *, whole: tuple[str, ...] = ()) -> _Table:
+    """Some rows of a table; columns that are not by row stay ``whole``."""
+    columns: dict[str, Any] = {}
+    for name in (column.name for column in fields(table) if column.name not in whole):
+        column = getattr(table, name)
+        columns[name] = column[rows] if isinstance(column, np.ndarray) else column.at(rows)
+    if "original" in columns:
+        place = np.full(len(table.ids) + 1, -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        columns["original"] = place[columns["original"]]
+    return replace(table, **columns)
 
 
 def _canonical(references: pa.LargeStringArray) -> pa.LargeStringArray:
